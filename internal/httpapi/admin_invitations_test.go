@@ -205,7 +205,7 @@ func TestAnInvitationThatIsWithdrawnMeanwhileMakesNoAccount(t *testing.T) {
 	t.Attr("threat", "SU09")
 	s := start(t, options{mail: byInvitation()})
 	s.superuser("root")
-	secret := s.invite(letters.Invitation{Address: "ada@example.com"}, 0)
+	secret := s.invite(letters.Invitation{Address: "ada@example.com"})
 	s.api.Letters.Secrets = withdrawn{s.stores.Mail}
 	if r := s.client().send("POST", "/api/auth/signup/complete", completing(secret, "ada", goodPassword)); !isProblem(r, 403, "link_invalid") {
 		t.Errorf("got %d %s", r.StatusCode, r.body)
@@ -221,7 +221,7 @@ func TestAnInvitationThatIsRenewedMeanwhileMakesNoAccount(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{mail: byInvitation(), stores: open})
 		s.superuser("root")
-		secret := s.invite(letters.Invitation{Address: "ada@example.com"}, 0)
+		secret := s.invite(letters.Invitation{Address: "ada@example.com"})
 		var id string
 		s.api.Letters.Secrets = interruptedInvitations{Store: s.stores.Mail, found: func(i *mail.Invitation) {
 			id = i.ID
@@ -249,7 +249,7 @@ func TestACancelledRequestKeepsNoAccountOfAWithdrawnInvitation(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			s := start(t, options{mail: byInvitation()})
 			s.superuser("root")
-			secret := s.invite(letters.Invitation{Address: "ada@example.com"}, 0)
+			secret := s.invite(letters.Invitation{Address: "ada@example.com"})
 			ctx, cancel := context.WithCancel(t.Context())
 			s.api.Letters.Secrets = interruptedInvitations{Store: s.stores.Mail, deletes: func(of mail.Invited) error {
 				if _, err := s.stores.Accounts.Find(t.Context(), "ada"); err != nil {
@@ -313,7 +313,7 @@ func TestALinkSaysForWhichAddressItIs(t *testing.T) {
 	t.Attr("threat", "SU11")
 	s := start(t, options{mail: openTo()})
 	s.superuser("root")
-	secrets := map[string]string{"ada@example.com": s.signUpLink("ada@example.com", 0), "bob@example.com": s.invite(letters.Invitation{Address: "bob@example.com"}, 1)}
+	secrets := map[string]string{"ada@example.com": s.signUpLink("ada@example.com"), "bob@example.com": s.invite(letters.Invitation{Address: "bob@example.com"})}
 	for address, secret := range secrets {
 		for range 2 { // it changes nothing
 			if r := s.client().send("POST", "/api/auth/signup/link", map[string]string{"secret": secret}); r.StatusCode != 200 || r.field("email") != address {
@@ -321,7 +321,7 @@ func TestALinkSaysForWhichAddressItIs(t *testing.T) {
 			}
 		}
 	}
-	strangers := s.signUpLink("new@example.com", 2)
+	strangers := s.signUpLink("new@example.com")
 	verification := s.verification(s.as(s.user("eve")), 3)
 	for _, secret := range []string{"AAAAAAAAAAAAAAAAAAAAAAAAAA", verification} {
 		if r := s.client().send("POST", "/api/auth/signup/link", map[string]string{"secret": secret}); !isProblem(r, 403, "link_invalid") {

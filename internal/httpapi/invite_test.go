@@ -21,12 +21,13 @@ func byInvitation() *postbox {
 	return box
 }
 
-// invite invites an address, and returns the secret of the link in the n-th message.
-func (s *server) invite(i letters.Invitation, n int) string {
+// invite invites an address, and returns the secret of the link in the message.
+func (s *server) invite(i letters.Invitation) string {
 	s.t.Helper()
+	n := s.box.count("invitation")
 	_, _, err := s.api.Letters.Invite(s.t.Context(), i)
 	must(s.t, err)
-	m := s.box.next(s.t, n)
+	m := s.box.ofKind(s.t, "invitation", n)
 	address, secret := s.link(m)
 	if m.Kind != "invitation" || m.To != i.Address || address != s.public+"/auth/welcome" {
 		s.t.Fatalf("the message is %s, with a link to %s", about(m), address)
@@ -48,7 +49,7 @@ func TestAnInvitedPersonMakesAnAccount(t *testing.T) {
 		if r := s.client().send("POST", "/api/auth/signup", signingUp("eve@example.com")); !isProblem(r, 403, "signup_closed") {
 			t.Errorf("a stranger: got %d %s", r.StatusCode, r.body)
 		}
-		secret := s.invite(letters.Invitation{Address: "ada@example.com", Groups: []string{"editors"}}, 0)
+		secret := s.invite(letters.Invitation{Address: "ada@example.com", Groups: []string{"editors"}})
 		if _, err := s.stores.Accounts.Find(t.Context(), "ada@example.com"); !errors.Is(err, account.ErrNotFound) {
 			t.Fatalf("there is an account before its address is proven: %v", err)
 		}
@@ -79,7 +80,7 @@ func TestAnInvitationCountsOnce(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{mail: byInvitation(), stores: open})
 		s.superuser("root")
-		secret := s.invite(letters.Invitation{Address: "ada@example.com"}, 0)
+		secret := s.invite(letters.Invitation{Address: "ada@example.com"})
 		var all sync.WaitGroup
 		var made atomic.Int32
 		for n := range 4 {
@@ -118,16 +119,16 @@ func TestTheLatestInvitationCounts(t *testing.T) {
 				t.Errorf("%s: got %d %s", what, r.StatusCode, r.body)
 			}
 		}
-		other := s.invite(letters.Invitation{Address: "bob@example.com"}, 0)
-		first := s.invite(letters.Invitation{Address: "ada@example.com"}, 1)
-		second := s.invite(letters.Invitation{Address: "ADA@example.com"}, 2)
+		other := s.invite(letters.Invitation{Address: "bob@example.com"})
+		first := s.invite(letters.Invitation{Address: "ada@example.com"})
+		second := s.invite(letters.Invitation{Address: "ADA@example.com"})
 		invalid("an earlier invitation", first)
 		must(t, s.api.Letters.Withdraw(t.Context(), "ada@EXAMPLE.com"))
 		invalid("a withdrawn invitation", second)
 
 		// Bob signs up while it is open, and has another address by now.
 		s.api.Letters.SignUps.Open = true
-		ok(t, s.client().send("POST", "/api/auth/signup/complete", completing(s.signUpLink("bob@example.com", 3), "bob", goodPassword)))
+		ok(t, s.client().send("POST", "/api/auth/signup/complete", completing(s.signUpLink("bob@example.com"), "bob", goodPassword)))
 		u, err := s.stores.Accounts.Find(t.Context(), "bob@example.com")
 		must(t, err)
 		s.with(u, func(u *account.User) { u.Email = "moved@example.com" })
@@ -161,7 +162,7 @@ func TestAnInvitationLastsSevenDays(t *testing.T) {
 	t.Attr("threat", "SU09")
 	s := start(t, options{mail: byInvitation()})
 	s.superuser("root")
-	secret := s.invite(letters.Invitation{Address: "ada@example.com"}, 0)
+	secret := s.invite(letters.Invitation{Address: "ada@example.com"})
 	lastsFor(t, 7*24*time.Hour, s.stores.Mail.DeleteExpiredInvitations)
 	if r := s.client().send("POST", "/api/auth/signup/complete", completing(secret, "ada", goodPassword)); !isProblem(r, 403, "link_invalid") {
 		t.Errorf("got %d %s", r.StatusCode, r.body)
@@ -178,7 +179,7 @@ func TestAnInvitationGivesNoOtherGroups(t *testing.T) {
 	if wrong, ok := errors.AsType[*account.InvalidError](err); !ok || len(wrong.Fields["groups"]) == 0 {
 		t.Errorf("a group that doesn't exist: %v", err)
 	}
-	secret := s.invite(letters.Invitation{Address: "ada@example.com", Groups: []string{"editors"}}, 0)
+	secret := s.invite(letters.Invitation{Address: "ada@example.com", Groups: []string{"editors"}})
 	must(t, s.stores.Accounts.DeleteGroup(t.Context(), "editors"))
 	if r := s.client().send("POST", "/api/auth/signup/complete", completing(secret, "ada", goodPassword)); !isProblem(r, 403, "link_invalid") {
 		t.Errorf("got %d %s", r.StatusCode, r.body)
@@ -197,7 +198,7 @@ func TestAnInvitedAddressGetsNoSecondAccount(t *testing.T) {
 	if _, _, err := s.api.Letters.Invite(t.Context(), letters.Invitation{Address: "BOB@example.com"}); !errors.Is(err, account.ErrAddressTaken) {
 		t.Errorf("an address that has an account: %v", err)
 	}
-	secret := s.invite(letters.Invitation{Address: "ada@example.com"}, 0)
+	secret := s.invite(letters.Invitation{Address: "ada@example.com"})
 	s.user("ada")
 	if r := s.client().send("POST", "/api/auth/signup/complete", completing(secret, "ada2", goodPassword)); !isProblem(r, 403, "link_invalid") {
 		t.Errorf("got %d %s", r.StatusCode, r.body)
@@ -210,8 +211,8 @@ func TestWhereInvitationsCount(t *testing.T) {
 	t.Attr("threat", "SU08")
 	s := start(t, options{mail: openTo("example.org")})
 	s.superuser("root")
-	invited := s.invite(letters.Invitation{Address: "ada@example.com"}, 0)
-	strangers := s.signUpLink("eve@example.org", 1)
+	invited := s.invite(letters.Invitation{Address: "ada@example.com"})
+	strangers := s.signUpLink("eve@example.org")
 	s.api.Letters.SignUps.Open = false
 	for _, secret := range []string{invited, strangers} {
 		if r := s.client().send("POST", "/api/auth/signup/complete", completing(secret, "ada", goodPassword)); !isProblem(r, 403, "signup_closed") {

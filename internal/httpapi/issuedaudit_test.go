@@ -69,7 +69,7 @@ func TestEveryNewCredentialIsInTheAuditLog(t *testing.T) {
 	ok(t, first)
 	root := s.as(s.superuser("root"))
 	s.made(t, root, "POST /api/auth/setup", first, "first")
-	signedUp := s.client().send("POST", "/api/auth/signup/complete", completing(s.signUpLink("second@example.com", 0), "second", goodPassword))
+	signedUp := s.client().send("POST", "/api/auth/signup/complete", completing(s.signUpLink("second@example.com"), "second", goodPassword))
 	ok(t, signedUp)
 	s.made(t, root, "POST /api/auth/signup/complete", signedUp, "second")
 	n := 0

@@ -40,7 +40,7 @@ func TestASignInFromANewDeviceIsToldByMail(t *testing.T) {
 		t.Errorf("the notice is %s:\n%s", about(m), m.Text)
 	}
 	ok(t, s.program().send("POST", "/api/auth/login", map[string]any{"username": "ada", "password": goodPassword, "app": true}))
-	ok(t, s.client().send("POST", "/api/auth/signup/complete", completing(s.signUpLink("bob@example.com", 1), "bob", goodPassword)))
+	ok(t, s.client().send("POST", "/api/auth/signup/complete", completing(s.signUpLink("bob@example.com"), "bob", goodPassword)))
 	s.with(s.user("eve"), func(u *account.User) { u.Email = "" })
 	ok(t, s.client().login("eve", goodPassword))
 	s.sent()

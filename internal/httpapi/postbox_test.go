@@ -114,6 +114,16 @@ func (p *postbox) ofKind(t testing.TB, kind string, n int) mail.Message {
 	}
 }
 
+// count returns how many messages of a kind have been sent. Other kinds can be under way: each message has its own delay.
+func (p *postbox) count(kind string) (n int) {
+	for _, m := range p.all() {
+		if m.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
 // to waits for a message to an address, and returns the first one.
 func (p *postbox) to(t testing.TB, address string) mail.Message {
 	t.Helper()

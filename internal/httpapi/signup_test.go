@@ -30,11 +30,12 @@ func completing(secret, username, password string) map[string]string {
 	return map[string]string{"secret": secret, "username": username, "password": password}
 }
 
-// signUpLink asks for an account with an address, and returns the secret of the link in the n-th message.
-func (s *server) signUpLink(email string, n int) string {
+// signUpLink asks for an account with an address, and returns the secret of the link in the message.
+func (s *server) signUpLink(email string) string {
 	s.t.Helper()
+	n := s.box.count("signup")
 	accepted(s.t, s.client().send("POST", "/api/auth/signup", signingUp(email)))
-	m := s.box.next(s.t, n)
+	m := s.box.ofKind(s.t, "signup", n)
 	address, secret := s.link(m)
 	if m.Kind != "signup" || m.User != "" || address != s.public+"/auth/welcome" {
 		s.t.Fatalf("the message is %s, with a link to %s", about(m), address)
@@ -48,7 +49,7 @@ func TestAnAccountIsMadeByALinkToItsAddress(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{mail: openTo(), stores: open})
 		s.superuser("root")
-		secret := s.signUpLink(" Ada@Example.COM ", 0)
+		secret := s.signUpLink(" Ada@Example.COM ")
 		if _, err := s.stores.Accounts.Find(t.Context(), "ada@example.com"); !errors.Is(err, account.ErrNotFound) {
 			t.Fatalf("there is an account before its address is proven: %v", err)
 		}
@@ -74,7 +75,7 @@ func TestALinkOfASignUpWorksOnce(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{mail: openTo(), stores: open})
 		s.superuser("root")
-		secrets := []string{s.signUpLink("ada@example.com", 0), s.signUpLink("ADA@example.com", 1)}
+		secrets := []string{s.signUpLink("ada@example.com"), s.signUpLink("ADA@example.com")}
 		var all sync.WaitGroup
 		var made atomic.Int32
 		for n := range 8 {
@@ -105,7 +106,7 @@ func TestAMistakeInASignUpCostsNoLink(t *testing.T) {
 	t.Attr("threat", "SU03")
 	s := start(t, options{mail: openTo()})
 	s.superuser("root")
-	secret := s.signUpLink("ada@example.com", 0)
+	secret := s.signUpLink("ada@example.com")
 	for field, wrong := range map[string]map[string]string{
 		"password": completing(secret, "ada", "short"),
 		"username": completing(secret, "root", goodPassword),
@@ -152,7 +153,7 @@ func TestNoSignUpBeforeThereIsAnAdministrator(t *testing.T) {
 		t.Errorf("methods say %s", r.body)
 	}
 	// A link doesn't outlive the end of sign-up.
-	secret := s.signUpLink("ada@example.com", 0)
+	secret := s.signUpLink("ada@example.com")
 	s.api.Letters.SignUps.Open = false
 	if r := s.client().send("POST", "/api/auth/signup/complete", completing(secret, "ada", goodPassword)); !isProblem(r, 403, "signup_closed") {
 		t.Errorf("after the end: got %d %s", r.StatusCode, r.body)
@@ -225,7 +226,7 @@ func TestNoAccountWaitsForItsOwner(t *testing.T) {
 		t.Errorf("the stranger's browser: got %d %s", r.StatusCode, r.body)
 	}
 	// An administrator has written the address into another's account, after the link was mailed.
-	secret = s.signUpLink("late@example.com", 1)
+	secret = s.signUpLink("late@example.com")
 	other := s.user("late")
 	r := s.client().send("POST", "/api/auth/signup/complete", completing(secret, "later", newPassword))
 	if !isProblem(r, 403, "link_invalid") {
@@ -236,7 +237,7 @@ func TestNoAccountWaitsForItsOwner(t *testing.T) {
 	}
 	ok(t, s.client().login("late", goodPassword))
 	// Or the address was made another's username.
-	secret = s.signUpLink("name@example.com", 3) // after the notice of the sign-in
+	secret = s.signUpLink("name@example.com")
 	s.with(s.user("namesake"), func(u *account.User) { u.Username = "Name@example.com" })
 	if r := s.client().send("POST", "/api/auth/signup/complete", completing(secret, "later", newPassword)); !isProblem(r, 403, "link_invalid") {
 		t.Errorf("got %d %s", r.StatusCode, r.body)
@@ -282,7 +283,7 @@ func TestALinkOfASignUpLastsADay(t *testing.T) {
 	t.Attr("threat", "SU02")
 	s := start(t, options{mail: openTo()})
 	s.superuser("root")
-	secret := s.signUpLink("ada@example.com", 0)
+	secret := s.signUpLink("ada@example.com")
 	lastsFor(t, 24*time.Hour, s.stores.Mail.DeleteSecrets)
 	if r := s.client().send("POST", "/api/auth/signup/complete", completing(secret, "ada", goodPassword)); !isProblem(r, 403, "link_invalid") {
 		t.Errorf("got %d %s", r.StatusCode, r.body)
@@ -297,7 +298,7 @@ func TestALinkOfAnotherKindSignsNoOneUp(t *testing.T) {
 	u := s.user("ada")
 	verification := s.verification(s.as(u), 0)
 	u = s.with(u, func(u *account.User) { u.Email = "moved@example.com" }) // the address of the link is free
-	signUp := s.signUpLink("eve@example.com", 1)
+	signUp := s.signUpLink("eve@example.com")
 	for path, body := range map[string]any{
 		"/api/auth/signup/complete": completing(verification, "eve", goodPassword),
 		"/api/auth/email/verify":    proving(signUp),
@@ -362,7 +363,7 @@ func TestAFailingStoreIsNoAnswerToASignUp(t *testing.T) {
 		inner := inMemory(t)
 		s := start(t, options{mail: openTo(), stores: func(*testing.T) stores { return inner }})
 		s.superuser("root")
-		secret := s.signUpLink("ada@example.com", 0)
+		secret := s.signUpLink("ada@example.com")
 		s.sent()
 		plan := &storetest.Plan{Call: n}
 		st := faulty(inner, plan)

@@ -463,7 +463,7 @@ func TestALinkOfASignUpThatIsUsedDuringTheBodyIsInvalid(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{mail: openTo(), stores: open})
 		s.superuser("root")
-		secret := s.signUpLink("ada@example.com", 0)
+		secret := s.signUpLink("ada@example.com")
 		late := s.hold(t, "POST", "/api/auth/signup/complete", completing(secret, "late", goodPassword), "Origin: "+s.public)
 		ok(t, s.client().send("POST", "/api/auth/signup/complete", completing(secret, "ada", goodPassword)))
 		before := stored(t, s.stores)
