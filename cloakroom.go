@@ -27,7 +27,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/internal/admin"
 	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
-	"github.com/cloakroom-auth/cloakroom/internal/clientip"
 	"github.com/cloakroom-auth/cloakroom/internal/courier"
 	"github.com/cloakroom-auth/cloakroom/internal/device"
 	"github.com/cloakroom-auth/cloakroom/internal/events"
@@ -40,6 +39,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/metrics"
 	"github.com/cloakroom-auth/cloakroom/internal/oidc"
 	"github.com/cloakroom-auth/cloakroom/internal/passkey"
+	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/internal/texts"
 	"github.com/cloakroom-auth/cloakroom/mail"
@@ -111,7 +111,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 // checkedConfig is what New needs of a Config that has been checked.
 type checkedConfig struct {
 	url     *url.URL
-	proxies clientip.Trust
+	proxies reqinfo.Proxies
 	texts   *texts.Catalogue
 	pages   *pages.Site
 	name    string // the product's; "": it has none
@@ -148,7 +148,7 @@ func (c *Config) check() (checkedConfig, error) {
 	if err := c.checkMail(base); err != nil {
 		return checkedConfig{}, err
 	}
-	proxies, err := clientip.ParseTrust(c.TrustedProxies)
+	proxies, err := reqinfo.ParseProxies(c.TrustedProxies)
 	if err != nil {
 		return checkedConfig{}, fmt.Errorf("Config.TrustedProxies: %w", err)
 	}

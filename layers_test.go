@@ -35,7 +35,6 @@ var layers = map[string]layer{
 	"audit":                 {own: []string{"internal/reqinfo", "internal/housekeeping"}},
 	"internal/events":       {own: []string{"account", "auth", "session"}},
 	"auth":                  {own: []string{"internal/reqinfo", "account", "internal/jwt", "password", "session", "token", "internal/problem", "internal/timelimit"}},
-	"internal/clientip":     {},
 	"internal/device":       {own: []string{"session"}, others: []string{"github.com/go-jose/go-jose/v4"}},
 	"internal/headervalue":  {own: []string{"account"}},
 	"internal/importing":    {own: []string{"account"}},
@@ -114,12 +113,12 @@ var layers = map[string]layer{
 	// What the network sees.
 	"web/pages": {own: []string{"internal/texts"}},
 	"internal/gateway": {own: []string{
-		"audit", "auth", "csrf", "session", "internal/clientip", "internal/headervalue", "internal/problem", "internal/reqinfo", "internal/timelimit",
+		"audit", "auth", "csrf", "session", "internal/headervalue", "internal/problem", "internal/reqinfo", "internal/timelimit",
 	}},
 	"internal/httpapi": {own: []string{
 		"internal/device",
 		"account", "audit", "auth", "csrf", "internal/jwt", "internal/events", "password", "session", "throttle", "token",
-		"internal/clientip", "internal/keyring", "internal/problem", "internal/reqinfo", "internal/api", "internal/admin", "internal/timelimit", "internal/secondstep", "signin", "internal/letters", "mail", "internal/passkey",
+		"internal/keyring", "internal/problem", "internal/reqinfo", "internal/api", "internal/admin", "internal/timelimit", "internal/secondstep", "signin", "internal/letters", "mail", "internal/passkey",
 		"factor", "link", "internal/authenticator", "internal/grant", "internal/oidc", "internal/texts",
 	}},
 
@@ -129,7 +128,7 @@ var layers = map[string]layer{
 			"internal/importing",
 			"factor", "account", "audit", "auth", "csrf", "django", "internal/gateway", "internal/httpapi", "internal/jwt", "internal/events", "internal/metrics", "internal/nearcache", "password", "postgres",
 			"internal/pgfeed", "internal/redisdb", "sealed", "session", "sqlite", "store", "throttle", "token", "web/pages",
-			"internal/admin", "internal/afterrestore", "internal/authenticator", "internal/clientip", "internal/device", "internal/grant", "internal/keyring", "internal/oidc", "internal/pgdial", "internal/reqinfo", "internal/secondstep",
+			"internal/admin", "internal/afterrestore", "internal/authenticator", "internal/device", "internal/grant", "internal/keyring", "internal/oidc", "internal/pgdial", "internal/reqinfo", "internal/secondstep",
 			"internal/courier", "internal/letters", "internal/mailer", "internal/outbox", "internal/texts", "mail", "webhook", "internal/passkey",
 		},
 		others: []string{"golang.org/x/sync", "github.com/jackc/pgx/v5/pgxpool", "github.com/prometheus/client_golang/prometheus"},

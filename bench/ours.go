@@ -16,7 +16,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
-	"github.com/cloakroom-auth/cloakroom/internal/clientip"
 	"github.com/cloakroom-auth/cloakroom/internal/events"
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
@@ -146,7 +145,7 @@ func inMemory(s spec, addr string, log *slog.Logger) (http.Handler, []string, er
 	go sessions.Run(ctx)
 	api := &httpapi.API{
 		Steps:    &secondstep.Service{Factors: db.Factors, Signins: db.Signins, Accounts: accountStore, Log: log},
-		Sessions: sessions, Accounts: accounts, Auth: who, CSRF: guard, Client: clientip.Trust{}, Keys: ring, Live: hub,
+		Sessions: sessions, Accounts: accounts, Auth: who, CSRF: guard, Client: reqinfo.Proxies{}, Keys: ring, Live: hub,
 		Healthy: func(context.Context) error { return nil }, Audit: auditLog, Log: log,
 	}
 	credentials, err := populate(ctx, s, accountStore, sessions)

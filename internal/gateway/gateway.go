@@ -14,8 +14,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
-	"github.com/cloakroom-auth/cloakroom/internal/clientip"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
+	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
@@ -40,7 +40,7 @@ type Config struct {
 
 	Auth   *auth.Resolver
 	CSRF   *csrf.Protection
-	Client clientip.Trust
+	Client reqinfo.Proxies
 	Signer Signer       // nil: no assertions
 	Tokens Tokens       // needed with UpstreamTokens
 	Audit  *audit.Log   // records refused requests of other sites; nil: nothing is recorded

@@ -21,7 +21,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
 	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
-	"github.com/cloakroom-auth/cloakroom/internal/clientip"
 	"github.com/cloakroom-auth/cloakroom/internal/device"
 	"github.com/cloakroom-auth/cloakroom/internal/events"
 	"github.com/cloakroom-auth/cloakroom/internal/grant"
@@ -43,7 +42,7 @@ type API struct {
 	Accounts *account.Service
 	Auth     *auth.Resolver
 	CSRF     *csrf.Protection
-	Client   clientip.Trust
+	Client   reqinfo.Proxies
 	Keys     *keyring.Ring
 	// Live has the open event streams. It must have the same Auth.
 	Live *events.Hub

@@ -18,7 +18,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
 	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
-	"github.com/cloakroom-auth/cloakroom/internal/clientip"
 	"github.com/cloakroom-auth/cloakroom/internal/events"
 	"github.com/cloakroom-auth/cloakroom/internal/grant"
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
@@ -145,7 +144,7 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 	if err != nil {
 		t.Fatal(err)
 	}
-	trust, err := clientip.ParseTrust(o.trusted)
+	trust, err := reqinfo.ParseProxies(o.trusted)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,5 @@
-// Package reqinfo keeps the record of each request. It is made once and put into the request's context once; the layers
-// that learn something about the request write it there. The ID goes into the answer and into each log line.
+// Package reqinfo keeps the record of each request: who sent it, as far as its address says, and what the layers learn of it. It is
+// made once and put into the request's context once. The ID goes into the answer and into each log line.
 package reqinfo
 
 import (

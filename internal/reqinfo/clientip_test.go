@@ -1,4 +1,4 @@
-package clientip_test
+package reqinfo_test
 
 import (
 	"context"
@@ -8,12 +8,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cloakroom-auth/cloakroom/internal/clientip"
+	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 )
 
-func mustTrust(t testing.TB, list ...string) clientip.Trust {
+func mustTrust(t testing.TB, list ...string) reqinfo.Proxies {
 	t.Helper()
-	trust, err := clientip.ParseTrust(list)
+	trust, err := reqinfo.ParseProxies(list)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func TestNoOtherHeaderIsTrusted(t *testing.T) {
 func TestWithoutConfigurationNoProxyIsTrusted(t *testing.T) {
 	t.Attr("threat", "C9")
 	for _, peer := range []string{"127.0.0.1:1", "[::1]:1", "10.0.0.1:1", "192.168.0.1:1", "[fd00::1]:1"} {
-		for _, trust := range []clientip.Trust{{}, mustTrust(t)} {
+		for _, trust := range []reqinfo.Proxies{{}, mustTrust(t)} {
 			want := netip.MustParseAddrPort(peer).Addr()
 			if got := trust.Addr(request(peer, "203.0.113.1")); got != want {
 				t.Errorf("peer %s: %s", peer, got)
@@ -169,7 +169,7 @@ func TestTrustInAllAddressesIsRefused(t *testing.T) {
 		"fe80::1%eth0", "fe80::%eth0/64", " 10.0.0.1", "10.0.0.1 ", "10.0.0.1:80", "[::1]", "10.0.0.0/8,::1",
 		"Unix", "unix:", "unix:/run/app.sock", "@",
 	} {
-		if _, err := clientip.ParseTrust([]string{"10.0.0.0/8", list}); err == nil {
+		if _, err := reqinfo.ParseProxies([]string{"10.0.0.0/8", list}); err == nil {
 			t.Errorf("%q is accepted", list)
 		} else if !strings.Contains(err.Error(), `"`+list+`"`) {
 			t.Errorf("%q is not named in %q", list, err)

@@ -1,10 +1,4 @@
-// Package clientip finds the address of the client behind the proxies that the operator named.
-//
-// Of all headers that proxies write, X-Forwarded-For alone counts, and only from a trusted peer. Forwarded, X-Real-IP,
-// True-Client-IP, CF-Connecting-IP, X-Client-IP and the like are always ignored: a proxy that sets one of them
-// passes the others on as the client sent them, so a server that reads more than one reads the client's own. Scheme and
-// host are never taken from a header at all; they are configured.
-package clientip
+package reqinfo
 
 import (
 	"errors"
@@ -16,8 +10,13 @@ import (
 	"strings"
 )
 
-// Trust is the set of proxies whose X-Forwarded-For is believed. The zero Trust is empty. It is safe for concurrent use.
-type Trust struct {
+// Proxies is the set of proxies whose X-Forwarded-For is believed. The zero value is the empty set. It is safe for concurrent use.
+//
+// Of all headers that proxies write, X-Forwarded-For alone counts, and only from a trusted peer. Forwarded, X-Real-IP,
+// True-Client-IP, CF-Connecting-IP, X-Client-IP and the like are always ignored: a proxy that sets one of them
+// passes the others on as the client sent them, so a server that reads more than one reads the client's own. Scheme and
+// host are never taken from a header at all; they are configured.
+type Proxies struct {
 	prefixes []netip.Prefix
 	unix     bool
 }
@@ -26,11 +25,11 @@ type Trust struct {
 // the mode of the socket's file says which users may connect.
 const unixPeers = "unix"
 
-// ParseTrust makes a Trust of prefixes (10.0.0.0/8), single addresses (10.0.0.1), and the word unix, which stands for the
+// ParseProxies makes Proxies of prefixes (10.0.0.0/8), single addresses (10.0.0.1), and the word unix, which stands for the
 // programs that connect to a Unix socket. It refuses a prefix that is wider than any operator's own network, /8 in IPv4 and
 // /7 in IPv6, and so above all 0.0.0.0/0 and ::/0, since anyone trusted can claim to be any client.
-func ParseTrust(list []string) (Trust, error) {
-	var t Trust
+func ParseProxies(list []string) (Proxies, error) {
+	var t Proxies
 	for _, s := range list {
 		if s == unixPeers {
 			t.unix = true
@@ -38,7 +37,7 @@ func ParseTrust(list []string) (Trust, error) {
 		}
 		p, err := parsePrefix(s)
 		if err != nil {
-			return Trust{}, fmt.Errorf("trusted proxy %q: %w", s, err)
+			return Proxies{}, fmt.Errorf("trusted proxy %q: %w", s, err)
 		}
 		t.prefixes = append(t.prefixes, p)
 	}
@@ -77,7 +76,7 @@ func parsePrefix(s string) (netip.Prefix, error) {
 // X-Forwarded-For that is not trusted. Where an entry is no address, the walk stops at the proxy that wrote it, and if all
 // are trusted, at the first. The address has no zone and is never an IPv4 address mapped into IPv6. It is the zero Addr if
 // the client has none, as on a Unix socket.
-func (t Trust) Addr(r *http.Request) netip.Addr {
+func (t Proxies) Addr(r *http.Request) netip.Addr {
 	client, ok := parseAddr(r.RemoteAddr)
 	if !t.trusts(r, client, ok) {
 		return client
@@ -102,13 +101,13 @@ func (t Trust) Addr(r *http.Request) netip.Addr {
 }
 
 // TrustsPeer reports whether the request itself comes from a trusted proxy, whomever it forwards.
-func (t Trust) TrustsPeer(r *http.Request) bool {
+func (t Proxies) TrustsPeer(r *http.Request) bool {
 	peer, ok := parseAddr(r.RemoteAddr)
 	return t.trusts(r, peer, ok)
 }
 
 // trusts judges the peer of a request: its address, or if it has none, the socket that it came by.
-func (t Trust) trusts(r *http.Request, peer netip.Addr, hasAddress bool) bool {
+func (t Proxies) trusts(r *http.Request, peer netip.Addr, hasAddress bool) bool {
 	if !hasAddress {
 		return t.unix && byUnixSocket(r)
 	}
@@ -124,7 +123,7 @@ func byUnixSocket(r *http.Request) bool {
 	return strings.HasPrefix(r.RemoteAddr, "@") || strings.HasPrefix(r.RemoteAddr, "/")
 }
 
-func (t Trust) contains(addr netip.Addr) bool {
+func (t Proxies) contains(addr netip.Addr) bool {
 	for _, p := range t.prefixes {
 		if p.Contains(addr) {
 			return true
