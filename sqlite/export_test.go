@@ -16,3 +16,9 @@ func ConnectWith(ctx context.Context, path, name, value, reads string) error {
 	defer db.Close()
 	return db.PingContext(ctx)
 }
+
+// RowConn reads single rows.
+type RowConn = rowConn
+
+// OpenRowConn opens the file that a URI of SQLite's names.
+func OpenRowConn(uri string) (*RowConn, error) { return openRowConn(uri) }

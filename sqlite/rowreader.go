@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/cloakroom-auth/cloakroom/internal/sqliterow"
 	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
 )
 
@@ -17,7 +16,7 @@ type rowReader struct {
 	connector connector
 
 	mu     sync.Mutex
-	idle   []*sqliterow.Conn
+	idle   []*rowConn
 	closed bool
 }
 
@@ -33,7 +32,7 @@ func (r *rowReader) read(ctx context.Context, query string, scan func(sqlstore.C
 	if err != nil {
 		return err
 	}
-	found, err := c.Read(query, func(row sqliterow.Row) error { return scan(row) }, args...)
+	found, err := c.Read(query, scan, args...)
 	if err != nil {
 		return errors.Join(err, c.Close())
 	}
@@ -47,7 +46,7 @@ func (r *rowReader) read(ctx context.Context, query string, scan func(sqlstore.C
 }
 
 // take returns an idle connection, or a new one.
-func (r *rowReader) take() (*sqliterow.Conn, error) {
+func (r *rowReader) take() (*rowConn, error) {
 	r.mu.Lock()
 	last := len(r.idle) - 1
 	if last >= 0 && !r.closed {
@@ -65,7 +64,7 @@ func (r *rowReader) take() (*sqliterow.Conn, error) {
 }
 
 // put keeps a connection for the next read.
-func (r *rowReader) put(c *sqliterow.Conn) error {
+func (r *rowReader) put(c *rowConn) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
@@ -88,12 +87,12 @@ func (r *rowReader) close() error {
 }
 
 // open connects with the settings of its use, and reads them back.
-func (r *rowReader) open() (*sqliterow.Conn, error) {
+func (r *rowReader) open() (*rowConn, error) {
 	name, err := r.connector.name()
 	if err != nil {
 		return nil, err
 	}
-	c, err := sqliterow.Open(name)
+	c, err := openRowConn(name)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", r.connector.path, err)
 	}

@@ -1,4 +1,4 @@
-package sqliterow_test
+package sqlite_test
 
 import (
 	"bytes"
@@ -8,16 +8,17 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cloakroom-auth/cloakroom/internal/sqliterow"
+	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
+	"github.com/cloakroom-auth/cloakroom/sqlite"
 )
 
-func open(t *testing.T) *sqliterow.Conn {
+func openRow(t *testing.T) *sqlite.RowConn {
 	t.Helper()
-	return openFile(t, newFile(t))
+	return openRowFile(t, emptyFile(t))
 }
 
-// newFile returns the path of an empty database.
-func newFile(t *testing.T) string {
+// emptyFile returns the path of an empty database.
+func emptyFile(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "x.db")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
@@ -26,9 +27,9 @@ func newFile(t *testing.T) string {
 	return path
 }
 
-func openFile(t *testing.T, path string) *sqliterow.Conn {
+func openRowFile(t *testing.T, path string) *sqlite.RowConn {
 	t.Helper()
-	c, err := sqliterow.Open("file:" + path + "?mode=rw")
+	c, err := sqlite.OpenRowConn("file:" + path + "?mode=rw")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,10 +41,10 @@ func openFile(t *testing.T, path string) *sqliterow.Conn {
 	return c
 }
 
-// read returns the columns of a row as texts, and fails if there is no row.
-func read(t *testing.T, c *sqliterow.Conn, query string, params ...any) (all []string) {
+// readTexts returns the columns of a row as texts, and fails if there is no row.
+func readTexts(t *testing.T, c *sqlite.RowConn, query string, params ...any) (all []string) {
 	t.Helper()
-	found, err := c.Read(query, func(r sqliterow.Row) error {
+	found, err := c.Read(query, func(r sqlstore.Columns) error {
 		for i := range r.Len() {
 			text, err := r.Text(i)
 			if err != nil {
@@ -60,13 +61,13 @@ func read(t *testing.T, c *sqliterow.Conn, query string, params ...any) (all []s
 }
 
 func TestParametersComeBackAsTheyWere(t *testing.T) {
-	c := open(t)
+	c := openRow(t)
 	long := strings.Repeat("x\x00", 100_000)
 	for _, text := range []string{"", "a", "a\x00b", "\xff\xfe", "é", long, "b"} {
-		if got := read(t, c, "SELECT $1", text); got[0] != text {
+		if got := readTexts(t, c, "SELECT $1", text); got[0] != text {
 			t.Errorf("got %q, want %q", got[0], text)
 		}
-		_, err := c.Read("SELECT $1, length($1)", func(r sqliterow.Row) error {
+		_, err := c.Read("SELECT $1, length($1)", func(r sqlstore.Columns) error {
 			got, err := r.Bytes(0)
 			n, _ := r.Int64(1)
 			if !bytes.Equal(got, []byte(text)) || n != int64(len(text)) || got == nil {
@@ -79,7 +80,7 @@ func TestParametersComeBackAsTheyWere(t *testing.T) {
 		}
 	}
 	for _, n := range []int64{0, 1, -1, 1 << 62} {
-		_, err := c.Read("SELECT $1", func(r sqliterow.Row) (err error) {
+		_, err := c.Read("SELECT $1", func(r sqlstore.Columns) (err error) {
 			if got, _ := r.Int64(0); got != n {
 				t.Errorf("got %d, want %d", got, n)
 			}
@@ -92,7 +93,7 @@ func TestParametersComeBackAsTheyWere(t *testing.T) {
 }
 
 func TestNullIsToldFromTheEmptyText(t *testing.T) {
-	_, err := open(t).Read("SELECT NULL, ''", func(r sqliterow.Row) error {
+	_, err := openRow(t).Read("SELECT NULL, ''", func(r sqlstore.Columns) error {
 		if !r.Null(0) || r.Null(1) {
 			t.Errorf("got %v and %v, want true and false", r.Null(0), r.Null(1))
 		}
@@ -104,7 +105,7 @@ func TestNullIsToldFromTheEmptyText(t *testing.T) {
 }
 
 func TestNoRowIsNoError(t *testing.T) {
-	found, err := open(t).Read("SELECT 1 WHERE $1 = 2", func(sqliterow.Row) error {
+	found, err := openRow(t).Read("SELECT 1 WHERE $1 = 2", func(sqlstore.Columns) error {
 		t.Error("scan was called")
 		return nil
 	}, 1)
@@ -114,8 +115,8 @@ func TestNoRowIsNoError(t *testing.T) {
 }
 
 func TestWhatFailsIsAnError(t *testing.T) {
-	c := open(t)
-	none := func(sqliterow.Row) error { return nil }
+	c := openRow(t)
+	none := func(sqlstore.Columns) error { return nil }
 	for query, params := range map[string][]any{
 		"SELECT": nil, "SELECT * FROM nothing": nil, "SELECT $1": nil, "SELECT 1": {1}, "SELECT $1 AS a": {true},
 		"SELECT $1 AS b": {make([]byte, 2<<20)}, "SELECT json('{')": nil,
@@ -125,21 +126,21 @@ func TestWhatFailsIsAnError(t *testing.T) {
 		}
 	}
 	failed := errors.New("scan failed")
-	if _, err := c.Read("SELECT 1", func(sqliterow.Row) error { return failed }); !errors.Is(err, failed) {
+	if _, err := c.Read("SELECT 1", func(sqlstore.Columns) error { return failed }); !errors.Is(err, failed) {
 		t.Errorf("got %v, want the error of scan", err)
 	}
-	if got := read(t, c, "SELECT 'still'"); got[0] != "still" {
+	if got := readTexts(t, c, "SELECT 'still'"); got[0] != "still" {
 		t.Errorf("after errors: got %q", got)
 	}
-	if _, err := sqliterow.Open("file:" + filepath.Join(t.TempDir(), "none.db") + "?mode=rw"); err == nil {
+	if _, err := sqlite.OpenRowConn("file:" + filepath.Join(t.TempDir(), "none.db") + "?mode=rw"); err == nil {
 		t.Error("a missing file was opened")
 	}
 }
 
 func TestAReadHoldsNoTransactionOpen(t *testing.T) {
-	path := newFile(t)
-	writer, reader := openFile(t, path), openFile(t, path)
-	none := func(sqliterow.Row) error { return nil }
+	path := emptyFile(t)
+	writer, reader := openRowFile(t, path), openRowFile(t, path)
+	none := func(sqlstore.Columns) error { return nil }
 	run := func(query string) {
 		t.Helper()
 		if _, err := writer.Read(query, none); err != nil {
@@ -150,7 +151,7 @@ func TestAReadHoldsNoTransactionOpen(t *testing.T) {
 	run("INSERT INTO t VALUES (1), (2)")
 	// Without a log each write would wait for the end of the read, and fail here, since there is no timeout.
 	for _, want := range []string{"1", "7"} {
-		if got := read(t, reader, "SELECT n FROM t ORDER BY rowid"); got[0] != want {
+		if got := readTexts(t, reader, "SELECT n FROM t ORDER BY rowid"); got[0] != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 		run("UPDATE t SET n = 7")
@@ -158,7 +159,7 @@ func TestAReadHoldsNoTransactionOpen(t *testing.T) {
 }
 
 func TestSetTellsWhatTheValueIs(t *testing.T) {
-	c := open(t)
+	c := openRow(t)
 	if got, err := c.Set("foreign_keys", "on"); got != "1" || err != nil {
 		t.Errorf("got %q, %v; want 1", got, err)
 	}

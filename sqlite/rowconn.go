@@ -1,7 +1,4 @@
-// Package sqliterow reads single rows of an SQLite file. It calls the same SQLite as the driver of package database/sql, without
-// that package and without the driver: for a row with many columns both together need several times the processor time of the
-// reading itself, and ten times the allocations.
-package sqliterow
+package sqlite
 
 import (
 	"errors"
@@ -11,10 +8,14 @@ import (
 	"modernc.org/libc"
 	"modernc.org/libc/sys/types"
 	lib "modernc.org/sqlite/lib"
+
+	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
 )
 
-// Conn is a connection to a file. It must not be used concurrently.
-type Conn struct {
+// rowConn is a connection to a file that reads single rows. It calls the same SQLite as the driver of package database/sql, without
+// that package and without the driver: for a row with many columns both together need several times the processor time of the
+// reading itself, and ten times the allocations. It must not be used concurrently.
+type rowConn struct {
 	tls     *libc.TLS
 	db      uintptr // sqlite3*
 	out     uintptr // room for a pointer that SQLite returns
@@ -32,16 +33,16 @@ type statement struct {
 
 var errMemory = errors.New("SQLite: out of memory")
 
-// Open opens the file that a URI of SQLite's names. Its mode says whether the connection may write.
-func Open(uri string) (*Conn, error) {
-	c := &Conn{tls: libc.NewTLS(), queries: map[string]*statement{}}
+// openRowConn opens the file that a URI of SQLite's names. Its mode says whether the connection may write.
+func openRowConn(uri string) (*rowConn, error) {
+	c := &rowConn{tls: libc.NewTLS(), queries: map[string]*statement{}}
 	if err := c.open(uri); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
 }
 
-func (c *Conn) open(uri string) error {
+func (c *rowConn) open(uri string) error {
 	if c.out = libc.Xmalloc(c.tls, types.Size_t(unsafe.Sizeof(uintptr(0)))); c.out == 0 {
 		return errMemory
 	}
@@ -60,10 +61,10 @@ func (c *Conn) open(uri string) error {
 }
 
 // returned is the pointer that SQLite has stored in c.out.
-func (c *Conn) returned() uintptr { return *(*uintptr)(pointer(c.out)) }
+func (c *rowConn) returned() uintptr { return *(*uintptr)(pointer(c.out)) }
 
-// Close closes the connection. The Conn must not be used afterwards.
-func (c *Conn) Close() error {
+// Close closes the connection. The rowConn must not be used afterwards.
+func (c *rowConn) Close() error {
 	for _, s := range c.queries {
 		lib.Xsqlite3_finalize(c.tls, s.p) // its result is the error of the last step
 	}
@@ -84,7 +85,7 @@ func (c *Conn) Close() error {
 
 // Read runs a query and calls scan with the first row of its answer, which must not be used after scan has returned. It reports
 // whether there was one. The parameters are string, []byte, int64 or int. The query stays prepared.
-func (c *Conn) Read(query string, scan func(Row) error, params ...any) (found bool, err error) {
+func (c *rowConn) Read(query string, scan func(sqlstore.Columns) error, params ...any) (found bool, err error) {
 	s, err := c.prepare(query)
 	if err != nil {
 		return false, err
@@ -99,7 +100,7 @@ func (c *Conn) Read(query string, scan func(Row) error, params ...any) (found bo
 	}
 	code := lib.Xsqlite3_step(c.tls, s.p)
 	if code == lib.SQLITE_ROW {
-		err = scan(Row{c, s})
+		err = scan(reachedRow{c, s})
 	} else if code != lib.SQLITE_DONE {
 		err = c.err(code)
 	}
@@ -111,19 +112,19 @@ func (c *Conn) Read(query string, scan func(Row) error, params ...any) (found bo
 }
 
 // Set sets a PRAGMA, and returns the value that it has afterwards: SQLite ignores what it can't carry out.
-func (c *Conn) Set(pragma, value string) (got string, err error) {
-	ignore := func(Row) error { return nil }
+func (c *rowConn) Set(pragma, value string) (got string, err error) {
+	ignore := func(sqlstore.Columns) error { return nil }
 	if _, err := c.Read("PRAGMA "+pragma+" = "+value, ignore); err != nil {
 		return "", err
 	}
-	_, err = c.Read("PRAGMA "+pragma, func(r Row) (err error) {
+	_, err = c.Read("PRAGMA "+pragma, func(r sqlstore.Columns) (err error) {
 		got, err = r.Text(0)
 		return err
 	})
 	return got, err
 }
 
-func (c *Conn) prepare(query string) (*statement, error) {
+func (c *rowConn) prepare(query string) (*statement, error) {
 	if s := c.queries[query]; s != nil {
 		return s, nil
 	}
@@ -144,7 +145,7 @@ func (c *Conn) prepare(query string) (*statement, error) {
 // transient makes SQLite copy an argument.
 const transient = ^uintptr(0)
 
-func (c *Conn) bind(s *statement, i int32, param any) error {
+func (c *rowConn) bind(s *statement, i int32, param any) error {
 	switch p := param.(type) {
 	case int64:
 		return c.check(lib.Xsqlite3_bind_int64(c.tls, s.p, i, p))
@@ -172,7 +173,7 @@ func (c *Conn) bind(s *statement, i int32, param any) error {
 const maxArgument = 1 << 20
 
 // argument returns room for n bytes.
-func (c *Conn) argument(n int) (uintptr, error) {
+func (c *rowConn) argument(n int) (uintptr, error) {
 	if n > maxArgument {
 		return 0, fmt.Errorf("a parameter has %d bytes", n)
 	}
@@ -199,7 +200,7 @@ func bytesAt(p uintptr, n int) []byte {
 	return unsafe.Slice((*byte)(pointer(p)), n)
 }
 
-func (c *Conn) check(code int32) error {
+func (c *rowConn) check(code int32) error {
 	if code == lib.SQLITE_OK {
 		return nil
 	}
@@ -207,7 +208,7 @@ func (c *Conn) check(code int32) error {
 }
 
 // err is the error of a result code, with the text of the connection.
-func (c *Conn) err(code int32) error {
+func (c *rowConn) err(code int32) error {
 	text := libc.GoString(lib.Xsqlite3_errstr(c.tls, code))
 	if c.db != 0 {
 		if more := libc.GoString(lib.Xsqlite3_errmsg(c.tls, c.db)); more != text {
@@ -217,22 +218,22 @@ func (c *Conn) err(code int32) error {
 	return fmt.Errorf("%s (%d)", text, code)
 }
 
-// Row is the row that a query has reached.
-type Row struct {
-	c *Conn
+// reachedRow is the row that a query has reached. It implements [sqlstore.Columns].
+type reachedRow struct {
+	c *rowConn
 	s *statement
 }
 
-func (r Row) Len() int { return r.s.columns }
-func (r Row) Null(i int) bool {
+func (r reachedRow) Len() int { return r.s.columns }
+func (r reachedRow) Null(i int) bool {
 	return lib.Xsqlite3_column_type(r.c.tls, r.s.p, int32(i)) == lib.SQLITE_NULL
 }
 
-func (r Row) Int64(i int) (int64, error) {
+func (r reachedRow) Int64(i int) (int64, error) {
 	return lib.Xsqlite3_column_int64(r.c.tls, r.s.p, int32(i)), nil
 }
 
-func (r Row) Text(i int) (string, error) {
+func (r reachedRow) Text(i int) (string, error) {
 	p := lib.Xsqlite3_column_text(r.c.tls, r.s.p, int32(i))
 	if p == 0 {
 		return "", r.memory()
@@ -241,7 +242,7 @@ func (r Row) Text(i int) (string, error) {
 }
 
 // Bytes returns a copy.
-func (r Row) Bytes(i int) ([]byte, error) {
+func (r reachedRow) Bytes(i int) ([]byte, error) {
 	p := lib.Xsqlite3_column_blob(r.c.tls, r.s.p, int32(i))
 	if p == 0 {
 		return []byte{}, r.memory() // the value is empty, unless there is no memory
@@ -250,10 +251,10 @@ func (r Row) Bytes(i int) ([]byte, error) {
 }
 
 // size is that of the text or blob that was asked for last.
-func (r Row) size(i int) int { return int(lib.Xsqlite3_column_bytes(r.c.tls, r.s.p, int32(i))) }
+func (r reachedRow) size(i int) int { return int(lib.Xsqlite3_column_bytes(r.c.tls, r.s.p, int32(i))) }
 
 // memory returns an error if SQLite had no memory for the last value.
-func (r Row) memory() error {
+func (r reachedRow) memory() error {
 	if lib.Xsqlite3_errcode(r.c.tls, r.c.db)&0xff == lib.SQLITE_NOMEM {
 		return errMemory
 	}
