@@ -13,7 +13,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/internal/metrics"
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
-	"github.com/cloakroom-auth/cloakroom/internal/pgfeed"
+	"github.com/cloakroom-auth/cloakroom/internal/pg"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
@@ -27,7 +27,7 @@ type cachedStores struct {
 
 	accountsCache *nearcache.Cache   // nil: accounts aren't cached
 	caches        []*nearcache.Cache // each needs its Run
-	feed          *pgfeed.Feed       // nil: there is none
+	feed          *pg.Feed           // nil: there is none
 }
 
 func (s *cachedStores) close() error {
@@ -73,7 +73,7 @@ func (c *Config) cacheStores(ctx context.Context, st *storage, measure *metrics.
 		return nil, err
 	}
 	if config != nil {
-		s.feed, _ = config.Feed.(*pgfeed.Feed)
+		s.feed, _ = config.Feed.(*pg.Feed)
 		s.accountsCache = s.newCache(c, *config, measure)
 		s.accounts, s.tokens = s.accountsCache.Accounts(s.accounts), s.accountsCache.Tokens(s.tokens)
 		if st.redis == nil || config.Feed != nil { // one feed serves both databases
@@ -140,7 +140,7 @@ func (c *Config) djangoFeed(ctx context.Context, st *storage) (*nearcache.Config
 // postgresFeed returns the feed of a PostgreSQL database, whose own address is feed. If Config.Feed names it, it must lead to
 // the same database as db, with our tables in that schema.
 func (c *Config) postgresFeed(ctx context.Context, feed, db, schema string) (*nearcache.Config, error) {
-	f, err := pgfeed.New(feed)
+	f, err := pg.NewFeed(feed)
 	if err != nil {
 		return nil, fmt.Errorf("Config.Feed: %w", err)
 	}
@@ -156,13 +156,13 @@ func (c *Config) postgresFeed(ctx context.Context, feed, db, schema string) (*ne
 func (c *Config) poolFeed(ctx context.Context) (*nearcache.Config, error) {
 	schema := c.pool().SchemaName()
 	if c.Feed == "" {
-		f, err := pgfeed.Beside(c.Pool, schema)
+		f, err := pg.NewFeedBeside(c.Pool, schema)
 		if err != nil {
 			return nil, fmt.Errorf("Config.Pool: %w", err)
 		}
 		return &nearcache.Config{Feed: f}, nil
 	}
-	f, err := pgfeed.InSchema(c.Feed, schema)
+	f, err := pg.NewFeedInSchema(c.Feed, schema)
 	if err != nil {
 		return nil, fmt.Errorf("Config.Feed: %w", err)
 	}

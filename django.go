@@ -13,7 +13,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/internal/importing"
-	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
+	"github.com/cloakroom-auth/cloakroom/internal/pg"
 	"github.com/cloakroom-auth/cloakroom/password"
 )
 
@@ -103,7 +103,7 @@ func parseSchema(address string) (engine, error) {
 
 // inOurSchema returns the address with our schema as its search path.
 func inOurSchema(address string) (string, error) {
-	address, err := pgdial.With(address, "search_path", django.Schema)
+	address, err := pg.WithOption(address, "search_path", django.Schema)
 	if err != nil {
 		return "", errNotDjango
 	}

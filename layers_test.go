@@ -92,16 +92,15 @@ var layers = map[string]layer{
 	},
 	"redis":            {own: []string{"internal/redisdb", "session", "throttle"}},
 	"internal/redisdb": {own: []string{"internal/feed", "internal/reconnect", "session", "throttle"}, others: []string{"github.com/redis/rueidis"}},
-	"internal/pgfeed":  {own: []string{"internal/feed", "internal/pgdial", "internal/reconnect"}, others: []string{"github.com/jackc/pgx/v5"}},
-	"internal/pgdial":  {own: []string{"internal/reconnect"}, others: []string{"github.com/jackc/pgx/v5", "golang.org/x/sys"}},
+	"internal/pg":      {own: []string{"internal/feed", "internal/reconnect"}, others: []string{"github.com/jackc/pgx/v5", "golang.org/x/sys"}},
 	"postgres": {
 		own: []string{
-			"account", "audit", "session", "throttle", "token", "sealed", "store", "internal/sqlstore", "internal/pgdial",
+			"account", "audit", "session", "throttle", "token", "sealed", "store", "internal/sqlstore", "internal/pg",
 		},
 		others: []string{"github.com/jackc/pgx/v5"},
 	},
 	"django": {
-		own:    []string{"internal/importing", "account", "internal/headervalue", "password", "session", "token", "internal/pgdial"},
+		own:    []string{"internal/importing", "account", "internal/headervalue", "password", "session", "token", "internal/pg"},
 		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/text"},
 	},
 	"storetest": {
@@ -126,8 +125,8 @@ var layers = map[string]layer{
 		own: []string{
 			"internal/importing",
 			"factor", "account", "audit", "auth", "csrf", "django", "internal/gateway", "internal/httpapi", "internal/jwt", "internal/events", "internal/metrics", "internal/nearcache", "password", "postgres",
-			"internal/pgfeed", "internal/redisdb", "sealed", "session", "sqlite", "store", "throttle", "token", "web/pages",
-			"internal/admin", "internal/afterrestore", "internal/authenticator", "internal/device", "internal/grant", "internal/keyring", "internal/oidc", "internal/pgdial", "internal/reqinfo", "internal/secondstep",
+			"internal/redisdb", "sealed", "session", "sqlite", "store", "throttle", "token", "web/pages",
+			"internal/admin", "internal/afterrestore", "internal/authenticator", "internal/device", "internal/grant", "internal/keyring", "internal/oidc", "internal/pg", "internal/reqinfo", "internal/secondstep",
 			"internal/courier", "internal/letters", "internal/mailer", "internal/outbox", "internal/texts", "mail", "webhook", "internal/passkey",
 		},
 		others: []string{"golang.org/x/sync", "github.com/jackc/pgx/v5/pgxpool", "github.com/prometheus/client_golang/prometheus"},

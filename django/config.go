@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
+	"github.com/cloakroom-auth/cloakroom/internal/pg"
 )
 
 // Config says where Django's database is and how the project differs from Django's defaults. Database and Keys are needed;
@@ -36,7 +36,7 @@ func (c Config) String() string {
 	if path, ok := strings.CutPrefix(c.Database, "sqlite:"); ok {
 		return path
 	}
-	address, err := pgdial.Parse(c.Database)
+	address, err := pg.ParseAddress(c.Database)
 	if err != nil {
 		return "PostgreSQL"
 	}

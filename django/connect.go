@@ -9,15 +9,15 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
+	"github.com/cloakroom-auth/cloakroom/internal/pg"
 )
 
 // dialPostgres returns a dialer for Django's database. Row-level security must not hide rows of the tables.
-func dialPostgres(address string, tables ...string) (*pgdial.Dialer, error) {
+func dialPostgres(address string, tables ...string) (*pg.Dialer, error) {
 	for i, table := range tables {
 		tables[i] = quote(table)
 	}
-	d, err := pgdial.Open(address, tables...)
+	d, err := pg.Open(address, tables...)
 	if err != nil {
 		return nil, fmt.Errorf("the address of Django's database: %w", err)
 	}
@@ -87,7 +87,7 @@ func checkSearchPath(ctx context.Context, db *sql.DB, wanted string) error {
 	defer conn.Close()
 	pooled := false
 	err = conn.Raw(func(driver any) error {
-		pooled = driver.(*pgdial.Conn).Pooled()
+		pooled = driver.(*pg.Conn).Pooled()
 		return nil
 	})
 	if err != nil {

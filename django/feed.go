@@ -13,7 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
+	"github.com/cloakroom-auth/cloakroom/internal/pg"
 )
 
 // The feed from Django consists of triggers on the tables of sessions, users, permissions and tokens. They send notices that
@@ -294,11 +294,11 @@ func (db *DB) hasListener(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("listen to the feed: %w", err)
 	}
-	defer made.(*pgdial.Conn).HangUp()
-	if made.(*pgdial.Conn).Pooled() {
+	defer made.(*pg.Conn).HangUp()
+	if made.(*pg.Conn).Pooled() {
 		return false, fmt.Errorf("listen to the feed: %w", errPooled)
 	}
-	conn := made.(*pgdial.Conn).Conn.Conn()
+	conn := made.(*pg.Conn).Conn.Conn()
 	if _, err := conn.Exec(ctx, `LISTEN `+pgx.Identifier{feedChannel()}.Sanitize()); err != nil {
 		return false, fmt.Errorf("listen to the feed: %w", err)
 	}

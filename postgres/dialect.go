@@ -12,7 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
+	"github.com/cloakroom-auth/cloakroom/internal/pg"
 	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
 )
 
@@ -88,12 +88,12 @@ func hasCode(err error, codes ...string) bool {
 }
 
 // isReadOnly reports whether the server has turned read-only. Nothing was written, and all connections to it are closed.
-func isReadOnly(err error) bool { return errors.Is(err, pgdial.ErrReadOnly) }
+func isReadOnly(err error) bool { return errors.Is(err, pg.ErrReadOnly) }
 
 // isLost reports whether err means that the connection was lost while it was in use. It is false if no connection could be
 // made, because retrying at once doesn't help then.
 func isLost(err error) bool {
-	if _, ok := errors.AsType[*pgdial.ConnectError](err); ok {
+	if _, ok := errors.AsType[*pg.ConnectError](err); ok {
 		return false
 	}
 	return isReadOnly(err) || hasCode(err, "57P01", "57P02", "08006") || // the server shuts down; it crashed; the pooler lost it

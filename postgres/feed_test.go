@@ -10,13 +10,13 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
 	"github.com/cloakroom-auth/cloakroom/internal/feed/feedtest"
-	"github.com/cloakroom-auth/cloakroom/internal/pgfeed"
+	"github.com/cloakroom-auth/cloakroom/internal/pg"
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 )
 
-func newFeed(t *testing.T, url string) *pgfeed.Feed {
+func newFeed(t *testing.T, url string) *pg.Feed {
 	t.Helper()
-	f, err := pgfeed.New(url)
+	f, err := pg.NewFeed(url)
 	if err != nil {
 		t.Fatal(err)
 	}

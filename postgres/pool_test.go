@@ -16,7 +16,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
 	"github.com/cloakroom-auth/cloakroom/internal/feed/feedtest"
-	"github.com/cloakroom-auth/cloakroom/internal/pgfeed"
+	"github.com/cloakroom-auth/cloakroom/internal/pg"
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 	"github.com/cloakroom-auth/cloakroom/postgres"
 	"github.com/cloakroom-auth/cloakroom/storetest"
@@ -283,7 +283,7 @@ func TestTheFeedBesideAPool(t *testing.T) {
 				if n++; n%2 == 0 {
 					return newFeed(t, url+"?search_path=cloakroom")
 				}
-				f, err := pgfeed.Beside(lend(t, url, nil), "cloakroom")
+				f, err := pg.NewFeedBeside(lend(t, url, nil), "cloakroom")
 				must(t, err)
 				t.Cleanup(func() { f.Close() })
 				return f

@@ -17,7 +17,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
+	"github.com/cloakroom-auth/cloakroom/internal/pg"
 	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
 	"github.com/cloakroom-auth/cloakroom/store"
 )
@@ -123,13 +123,13 @@ func (p Pool) place() (place, error) {
 	}
 	in := place{schema: schema, dialect: dialectIn(schema)}
 	var err error
-	in.dialer, err = pgdial.Borrow(p.Conns, in.tables()...)
+	in.dialer, err = pg.Borrow(p.Conns, in.tables()...)
 	return in, err
 }
 
 // place is where the tables are.
 type place struct {
-	dialer  *pgdial.Dialer
+	dialer  *pg.Dialer
 	schema  string // "": the one that the search path of the connections begins with
 	dialect sqlstore.Dialect
 }
@@ -138,7 +138,7 @@ type place struct {
 func at(url string) (place, error) {
 	in := place{dialect: dialect}
 	var err error
-	in.dialer, err = pgdial.Open(url, in.tables()...)
+	in.dialer, err = pg.Open(url, in.tables()...)
 	return in, err
 }
 
@@ -171,7 +171,7 @@ func (p place) open(ctx context.Context) (*DB, error) {
 // Name returns the address of a database without the password and the options. An error means that url is no address, and
 // quotes nothing of it.
 func Name(url string) (string, error) {
-	a, err := pgdial.Parse(url)
+	a, err := pg.ParseAddress(url)
 	if err != nil {
 		return "", err
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
-	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
+	"github.com/cloakroom-auth/cloakroom/internal/pg"
 	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
 )
 
@@ -23,7 +23,7 @@ func readRow(pool *sql.DB) func(context.Context, string, func(sqlstore.Columns) 
 		}
 		defer conn.Close() // gives the connection back
 		return conn.Raw(func(c any) error {
-			return c.(*pgdial.Conn).ReadRow(ctx, query, func(row pgx.Rows) error { return scan(newColumns(row)) }, args...)
+			return c.(*pg.Conn).ReadRow(ctx, query, func(row pgx.Rows) error { return scan(newColumns(row)) }, args...)
 		})
 	}
 }

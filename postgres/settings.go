@@ -7,7 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
+	"github.com/cloakroom-auth/cloakroom/internal/pg"
 )
 
 // Settings are those of a server that decide whether the promises of a [DB] hold. False is always the unsafe value.
@@ -43,14 +43,14 @@ func (p place) inspect(ctx context.Context) (Settings, error) {
 	return s, nil
 }
 
-func settings(ctx context.Context, d *pgdial.Dialer) (s Settings, err error) {
+func settings(ctx context.Context, d *pg.Dialer) (s Settings, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*d.Address().ConnectTimeout())
 	defer cancel()
 	made, err := d.Connect(ctx)
 	if err != nil {
 		return s, err
 	}
-	conn := made.(*pgdial.Conn)
+	conn := made.(*pg.Conn)
 	defer conn.HangUp()
 	s.Direct = !conn.Pooled()
 	s.Private, s.Verified = conn.Way()

@@ -15,7 +15,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
-	"github.com/cloakroom-auth/cloakroom/internal/pgfeed"
+	"github.com/cloakroom-auth/cloakroom/internal/pg"
 	"github.com/cloakroom-auth/cloakroom/internal/redisdb"
 	"github.com/cloakroom-auth/cloakroom/postgres"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -83,7 +83,7 @@ func openNode(ctx context.Context, store, broadcast string) (*worker, feed.Feed,
 	if err != nil {
 		return nil, nil, err
 	}
-	f, err := pgfeed.New(broadcast)
+	f, err := pg.NewFeed(broadcast)
 	return &worker{sessions: db.Sessions, accounts: db.Accounts}, f, err
 }
 

@@ -11,7 +11,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
-	"github.com/cloakroom-auth/cloakroom/internal/pgfeed"
+	"github.com/cloakroom-auth/cloakroom/internal/pg"
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 	"github.com/cloakroom-auth/cloakroom/internal/redisdb"
 	"github.com/cloakroom-auth/cloakroom/internal/redisserver"
@@ -167,7 +167,7 @@ func openPostgres(b *testing.B) (session.Store, func() feed.Feed) {
 	}
 	b.Cleanup(func() { db.Close() })
 	return db.Sessions, func() feed.Feed {
-		f, err := pgfeed.New(url)
+		f, err := pg.NewFeed(url)
 		if err != nil {
 			b.Fatal(err)
 		}

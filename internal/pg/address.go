@@ -1,4 +1,4 @@
-package pgdial
+package pg
 
 import (
 	"context"
@@ -45,8 +45,8 @@ type host struct {
 	ways []*pgconn.FallbackConfig
 }
 
-// Parse reads an address in the form of a URL with the options of libpq. An error quotes nothing of it.
-func Parse(text string) (*Address, error) {
+// ParseAddress reads an address in the form of a URL with the options of libpq. An error quotes nothing of it.
+func ParseAddress(text string) (*Address, error) {
 	u, options, err := split(text)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,6 @@
 //go:build unix
 
-package pgdial
+package pg
 
 import (
 	"context"

@@ -1,9 +1,9 @@
-// Package pgdial connects to PostgreSQL: for the stores, the feed, the checks, and the tables of Django.
+// Package pg connects to PostgreSQL, for the stores and for the tables of Django, and broadcasts by its notifications.
 //
 // Every connection is made by a [Dialer]. It tries the hosts of an address in turn, each for connect_timeout, and takes the
 // first that accepts writes. It refuses a server on which a promise of a store would not hold. It probes an unreachable server
 // a few times a second, however many callers wait. It closes the connections to a server that has turned read-only.
-package pgdial
+package pg
 
 import (
 	"context"
@@ -48,9 +48,9 @@ type Dialer struct {
 // era is the time until a server turns read-only. Then all connections of the era are closed.
 type era struct{ over chan struct{} }
 
-// New returns a Dialer. It refuses a server on which row security hides rows of one of the tables from the user. The tables are
+// NewDialer returns a Dialer. It refuses a server on which row security hides rows of one of the tables from the user. The tables are
 // SQL identifiers, quoted where necessary.
-func New(a *Address, tables ...string) *Dialer {
+func NewDialer(a *Address, tables ...string) *Dialer {
 	d := &Dialer{address: a, hidden: hidden(tables)}
 	d.era.Store(&era{make(chan struct{})})
 	d.gate.Probe = func(ctx context.Context) error {
@@ -63,13 +63,13 @@ func New(a *Address, tables ...string) *Dialer {
 	return d
 }
 
-// Open reads an address and returns a Dialer. See [Parse] and [New].
+// Open reads an address and returns a Dialer. See [ParseAddress] and [NewDialer].
 func Open(address string, tables ...string) (*Dialer, error) {
-	a, err := Parse(address)
+	a, err := ParseAddress(address)
 	if err != nil {
 		return nil, err
 	}
-	return New(a, tables...), nil
+	return NewDialer(a, tables...), nil
 }
 
 // Address returns the address of the database.

@@ -1,4 +1,4 @@
-package pgfeed
+package pg
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
-	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
 	"github.com/cloakroom-auth/cloakroom/internal/reconnect"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -35,37 +34,37 @@ var errPooled = errors.New("the connection goes through a pooler, where LISTEN r
 
 // Feed is a [feed.Feed] by NOTIFY and LISTEN. The server has one queue of notifications, in the order of commits.
 type Feed struct {
-	dialer *pgdial.Dialer
+	dialer *Dialer
 	send   *sql.DB
 	schema string // the expression for the schema
 }
 
-// New returns the feed of the database at url, which must lead to the server directly: through a pooler Listen returns an error,
-// because a pooler in transaction mode delivers no notifications. New doesn't connect yet. Close the feed when done.
-func New(url string) (*Feed, error) { return InSchema(url, "") }
+// NewFeed returns the feed of the database at url, which must lead to the server directly: through a pooler Listen returns an error,
+// because a pooler in transaction mode delivers no notifications. It doesn't connect yet. Close the feed when done.
+func NewFeed(url string) (*Feed, error) { return NewFeedInSchema(url, "") }
 
-// InSchema is [New] for tables in another schema than the default of url; "": the default.
-func InSchema(url, schema string) (*Feed, error) {
-	a, err := pgdial.Parse(url)
+// NewFeedInSchema is [NewFeed] for tables in another schema than the default of url; "": the default.
+func NewFeedInSchema(url, schema string) (*Feed, error) {
+	a, err := ParseAddress(url)
 	if err != nil {
 		return nil, err
 	}
-	return of(a, schema), nil
+	return feedOf(a, schema), nil
 }
 
-// Beside returns the feed of the database of a program's own pool. It has connections of its own, with the settings of the pool's:
+// NewFeedBeside returns the feed of the database of a program's own pool. It has connections of its own, with the settings of the pool's:
 // the pool may be busy, and a node that can't send would have to stop answering from memory.
-func Beside(pool *pgxpool.Pool, schema string) (*Feed, error) {
-	a, err := pgdial.Of(pool)
+func NewFeedBeside(pool *pgxpool.Pool, schema string) (*Feed, error) {
+	a, err := AddressOf(pool)
 	if err != nil {
 		return nil, err
 	}
-	return of(a, schema), nil
+	return feedOf(a, schema), nil
 }
 
-func of(a *pgdial.Address, schema string) *Feed {
+func feedOf(a *Address, schema string) *Feed {
 	a.ForFeed()
-	d := pgdial.New(a)
+	d := NewDialer(a)
 	f := &Feed{dialer: d, send: d.Pool(), schema: currentSchema}
 	if schema != "" {
 		f.schema = `'` + strings.ReplaceAll(schema, `'`, `''`) + `'`
@@ -88,7 +87,7 @@ func (f *Feed) Send(ctx context.Context, message string) error {
 		return fmt.Errorf("send to the feed: %w", err)
 	}
 	if n, err := result.RowsAffected(); err != nil || n != 1 {
-		return fmt.Errorf("send to the feed: %w", errors.Join(pgdial.ErrReadOnly, err))
+		return fmt.Errorf("send to the feed: %w", errors.Join(ErrReadOnly, err))
 	}
 	return nil
 }
@@ -128,7 +127,7 @@ func (f *Feed) hear(ctx context.Context, l feed.Listener) (up bool, err error) {
 	go func() {
 		select {
 		case <-conn.Over():
-			cancel(pgdial.ErrReadOnly)
+			cancel(ErrReadOnly)
 		case <-ctx.Done():
 		}
 	}()
@@ -136,8 +135,8 @@ func (f *Feed) hear(ctx context.Context, l feed.Listener) (up bool, err error) {
 	for {
 		notice, err := conn.Conn.Conn().WaitForNotification(ctx)
 		if err != nil {
-			if context.Cause(ctx) == pgdial.ErrReadOnly {
-				err = pgdial.ErrReadOnly
+			if context.Cause(ctx) == ErrReadOnly {
+				err = ErrReadOnly
 			}
 			l.Down(fmt.Errorf("listen to the feed: %w", err))
 			return true, err
@@ -147,12 +146,12 @@ func (f *Feed) hear(ctx context.Context, l feed.Listener) (up bool, err error) {
 }
 
 // connect returns a connection that listens.
-func (f *Feed) connect(ctx context.Context) (*pgdial.Conn, error) {
+func (f *Feed) connect(ctx context.Context) (*Conn, error) {
 	made, err := f.dialer.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	conn := made.(*pgdial.Conn)
+	conn := made.(*Conn)
 	ctx, cancel := context.WithTimeout(ctx, f.dialer.Address().ConnectTimeout())
 	defer cancel()
 	if err := f.listen(ctx, conn); err != nil {
@@ -162,7 +161,7 @@ func (f *Feed) connect(ctx context.Context) (*pgdial.Conn, error) {
 	return conn, nil
 }
 
-func (f *Feed) listen(ctx context.Context, made *pgdial.Conn) error {
+func (f *Feed) listen(ctx context.Context, made *Conn) error {
 	if made.Pooled() {
 		return errPooled
 	}

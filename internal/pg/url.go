@@ -1,4 +1,4 @@
-package pgdial
+package pg
 
 import (
 	"net/url"
@@ -60,8 +60,8 @@ func splitHosts(text string) (hosts, ports []string, err error) {
 	return hosts, ports, nil
 }
 
-// With returns the address with one option set to another value.
-func With(text, option, value string) (string, error) {
+// WithOption returns the address with one option set to another value.
+func WithOption(text, option, value string) (string, error) {
 	u, options, err := split(text)
 	if err != nil {
 		return "", err

@@ -1,4 +1,4 @@
-package pgfeed
+package pg
 
 import (
 	"context"
@@ -7,15 +7,13 @@ import (
 	"math/rand/v2"
 
 	"github.com/jackc/pgx/v5/pgxpool"
-
-	"github.com/cloakroom-auth/cloakroom/internal/pgdial"
 )
 
 // CheckSameDatabase returns an error unless the feed belongs to the database at url, which may lead through a pooler. Nodes would
 // not receive each other's messages on the feed of another server, database or schema. schema is the one with the program's
 // tables, or "" for the default of url.
 func (f *Feed) CheckSameDatabase(ctx context.Context, url, schema string) error {
-	d, err := pgdial.Open(url)
+	d, err := Open(url)
 	if err != nil {
 		return err
 	}
@@ -24,14 +22,14 @@ func (f *Feed) CheckSameDatabase(ctx context.Context, url, schema string) error 
 
 // CheckSameAs is [Feed.CheckSameDatabase] for the database of a program's own pool.
 func (f *Feed) CheckSameAs(ctx context.Context, pool *pgxpool.Pool, schema string) error {
-	d, err := pgdial.Borrow(pool)
+	d, err := Borrow(pool)
 	if err != nil {
 		return err
 	}
 	return f.checkSame(ctx, d, schema)
 }
 
-func (f *Feed) checkSame(ctx context.Context, d *pgdial.Dialer, schema string) error {
+func (f *Feed) checkSame(ctx context.Context, d *Dialer, schema string) error {
 	ctx, cancel := context.WithTimeout(ctx, f.dialer.Address().ConnectTimeout()+d.Address().ConnectTimeout())
 	defer cancel()
 	db := d.Pool()

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package pgdial
+package pg
 
 import "github.com/jackc/pgx/v5/stdlib"
 

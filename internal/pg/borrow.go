@@ -1,4 +1,4 @@
-package pgdial
+package pg
 
 import (
 	"context"
@@ -11,19 +11,19 @@ import (
 )
 
 // Borrow returns a Dialer whose connections are those of a program's own pool, one for each statement or transaction. It changes
-// no setting of a connection. How long an attempt to connect takes is up to the pool. See [New] for the rest.
+// no setting of a connection. How long an attempt to connect takes is up to the pool. See [NewDialer] for the rest.
 func Borrow(pool *pgxpool.Pool, tables ...string) (*Dialer, error) {
-	a, err := Of(pool)
+	a, err := AddressOf(pool)
 	if err != nil {
 		return nil, err
 	}
-	d := New(a, tables...)
+	d := NewDialer(a, tables...)
 	d.lender = pool
 	return d, nil
 }
 
-// Of returns the address that a pool connects to, with the settings of its connections.
-func Of(pool *pgxpool.Pool) (*Address, error) {
+// AddressOf returns the address that a pool connects to, with the settings of its connections.
+func AddressOf(pool *pgxpool.Pool) (*Address, error) {
 	config := pool.Config()
 	if config.MaxConns < minConns {
 		return nil, fmt.Errorf("the pool needs at least %d connections (MaxConns)", minConns)
