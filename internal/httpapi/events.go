@@ -55,6 +55,8 @@ func (c *call) stream() error {
 	h := c.w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // otherwise nginx would buffer the events
+	// Otherwise programs that compress would keep the events until their buffer is full: webpack-dev-server does.
+	h.Set("Cache-Control", "no-store, no-transform")
 	if c.r.Method == http.MethodHead {
 		return nil
 	}
