@@ -12,9 +12,9 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/django"
-	"github.com/cloakroom-auth/cloakroom/internal/importing"
 	"github.com/cloakroom-auth/cloakroom/internal/pg"
 	"github.com/cloakroom-auth/cloakroom/password"
+	"github.com/cloakroom-auth/cloakroom/store"
 )
 
 // Django describes the Django project whose database a Config.DB "django+…" shares. Fields other than SecretKeyFile are needed
@@ -249,7 +249,7 @@ func (c Config) djangoDatabase() (django.Config, error) {
 // DjangoImport returns an import that copies users, groups and tokens of a Django project's database into this Server's. It is
 // an error if the Server shares a Django database itself.
 func (s *Server) DjangoImport(from *django.DB) (*django.Import, error) {
-	importer, ok := s.storage.Accounts.(importing.Importer)
+	importer, ok := s.storage.Accounts.(store.Importer)
 	if !ok {
 		return nil, errors.New("Config.DB is Django's own database: import copies into a database of Cloakroom's own")
 	}

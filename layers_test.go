@@ -36,8 +36,6 @@ var layers = map[string]layer{
 	"internal/events":       {own: []string{"account", "auth", "session"}},
 	"auth":                  {own: []string{"internal/reqinfo", "account", "internal/jwt", "password", "session", "token", "internal/problem", "internal/timelimit"}},
 	"internal/device":       {own: []string{"session"}, others: []string{"github.com/go-jose/go-jose/v4"}},
-	"internal/headervalue":  {own: []string{"account"}},
-	"internal/importing":    {own: []string{"account"}},
 	"internal/housekeeping": {},
 	"internal/timelimit":    {},
 	"internal/totp":         {},
@@ -47,9 +45,7 @@ var layers = map[string]layer{
 	"internal/passkey":      {own: []string{"factor", "internal/tag", "signin"}, others: []string{"github.com/go-webauthn/webauthn", "golang.org/x/net/publicsuffix"}},
 	"internal/oidc":         {others: []string{"github.com/coreos/go-oidc/v3/oidc", "github.com/go-jose/go-jose/v4", "golang.org/x/oauth2"}},
 	"internal/grant":        {own: []string{"audit", "internal/keyring", "internal/oidc", "link", "session"}, others: []string{"golang.org/x/sync"}},
-	"internal/api":          {own: []string{"audit"}},
-	"internal/afterrestore": {own: []string{"account", "link", "signin", "session", "store", "token"}},
-	"internal/admin":        {own: []string{"account", "link", "audit", "auth", "internal/secondstep"}},
+	"internal/admin":        {own: []string{"account", "link", "audit", "auth", "internal/secondstep", "session", "store", "token"}},
 	"internal/keyring":      {own: []string{"sealed"}},
 	"sealed":                {},
 	"factor":                {},
@@ -79,11 +75,11 @@ var layers = map[string]layer{
 
 	// Where things are kept.
 	"internal/sqlstore": {
-		own:    []string{"internal/importing", "account", "audit", "factor", "link", "mail", "session", "signin", "throttle", "token", "sealed", "store", "webhook"},
+		own:    []string{"account", "audit", "factor", "link", "mail", "session", "signin", "throttle", "token", "sealed", "store", "webhook"},
 		others: []string{"github.com/pressly/goose/v3"},
 	},
 	"internal/nearcache/fence": {own: []string{"internal/feed"}},
-	"internal/nearcache":       {own: []string{"internal/importing", "account", "session", "token", "internal/feed", "internal/nearcache/fence", "internal/timelimit"}},
+	"internal/nearcache":       {own: []string{"account", "session", "store", "token", "internal/feed", "internal/nearcache/fence", "internal/timelimit"}},
 	"internal/walwatch":        {others: []string{"golang.org/x/sys"}},
 	"memory":                   {own: []string{"account", "audit", "factor", "link", "mail", "signin", "session", "throttle", "token", "sealed", "store", "webhook"}},
 	"sqlite": {
@@ -100,7 +96,7 @@ var layers = map[string]layer{
 		others: []string{"github.com/jackc/pgx/v5"},
 	},
 	"django": {
-		own:    []string{"internal/importing", "account", "internal/headervalue", "password", "session", "token", "internal/pg"},
+		own:    []string{"account", "password", "session", "store", "token", "internal/pg"},
 		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/text"},
 	},
 	"storetest": {
@@ -111,22 +107,21 @@ var layers = map[string]layer{
 	// What the network sees.
 	"web/pages": {own: []string{"internal/texts"}},
 	"internal/gateway": {own: []string{
-		"audit", "auth", "csrf", "session", "internal/headervalue", "internal/problem", "internal/reqinfo", "internal/timelimit",
+		"audit", "auth", "csrf", "session", "internal/problem", "internal/reqinfo", "internal/timelimit",
 	}},
 	"internal/httpapi": {own: []string{
 		"internal/device",
 		"account", "audit", "auth", "csrf", "internal/jwt", "internal/events", "password", "session", "throttle", "token",
-		"internal/keyring", "internal/problem", "internal/reqinfo", "internal/api", "internal/admin", "internal/timelimit", "internal/secondstep", "signin", "internal/letters", "mail", "internal/passkey",
+		"internal/keyring", "internal/problem", "internal/reqinfo", "internal/admin", "internal/timelimit", "internal/secondstep", "signin", "internal/letters", "mail", "internal/passkey",
 		"factor", "link", "internal/authenticator", "internal/grant", "internal/oidc", "internal/texts",
 	}},
 
 	// The whole.
 	"": {
 		own: []string{
-			"internal/importing",
 			"factor", "account", "audit", "auth", "csrf", "django", "internal/gateway", "internal/httpapi", "internal/jwt", "internal/events", "internal/metrics", "internal/nearcache", "password", "postgres",
 			"internal/redisdb", "sealed", "session", "sqlite", "store", "throttle", "token", "web/pages",
-			"internal/admin", "internal/afterrestore", "internal/authenticator", "internal/device", "internal/grant", "internal/keyring", "internal/oidc", "internal/pg", "internal/reqinfo", "internal/secondstep",
+			"internal/admin", "internal/authenticator", "internal/device", "internal/grant", "internal/keyring", "internal/oidc", "internal/pg", "internal/reqinfo", "internal/secondstep",
 			"internal/courier", "internal/letters", "internal/mailer", "internal/outbox", "internal/texts", "mail", "webhook", "internal/passkey",
 		},
 		others: []string{"golang.org/x/sync", "github.com/jackc/pgx/v5/pgxpool", "github.com/prometheus/client_golang/prometheus"},
@@ -144,7 +139,7 @@ var layers = map[string]layer{
 	"internal/smtpserver":   {},
 	"internal/pgserver":     {others: []string{"github.com/jackc/pgx/v5"}},
 	"cmd/cloakroom": {
-		own:    []string{"", "factor", "account", "audit", "auth", "csrf", "internal/headervalue", "postgres", "django", "password", "session", "token", "internal/keyring", "internal/api", "internal/admin", "internal/mailer"},
+		own:    []string{"", "factor", "account", "audit", "auth", "csrf", "postgres", "django", "password", "session", "token", "internal/keyring", "internal/admin", "internal/mailer"},
 		others: []string{"github.com/alecthomas/kong", "github.com/prometheus/client_golang/prometheus", "golang.org/x/"},
 	},
 }

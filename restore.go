@@ -7,7 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/internal/afterrestore"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 	"github.com/cloakroom-auth/cloakroom/sqlite"
 )
 
@@ -35,7 +35,7 @@ type Keep struct {
 // Beside Django, the epoch of an account is computed from its password, and stays: a session that a sign-in in progress makes
 // meanwhile counts.
 func (s *Server) AfterRestore(ctx context.Context, keep Keep) (Ended, error) {
-	ended, err := afterrestore.End(ctx, s.storage.Set, afterrestore.Options{KeepEpochs: s.storage.django != nil, KeepMail: keep.Mail})
+	ended, err := admin.EndRestored(ctx, s.storage.Set, admin.RestoredOptions{KeepEpochs: s.storage.django != nil, KeepMail: keep.Mail})
 	if err != nil {
 		return Ended(ended), err
 	}

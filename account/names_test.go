@@ -8,7 +8,6 @@ import (
 	"unicode"
 
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/internal/headervalue"
 	"github.com/cloakroom-auth/cloakroom/store"
 )
 
@@ -281,7 +280,7 @@ func TestNoNewNameIsOneThatHeadersCannotCarry(t *testing.T) {
 				t.Errorf("the address %q is stored as %q", address, s.load(u.ID).Email)
 			}
 			address = name + "x@example.org" + name // white space is taken off
-			if err := s.edit(u.ID, func(u *account.User) { u.Email = address })(); err == nil && headervalue.Flaw(s.load(u.ID).Email) != "" {
+			if err := s.edit(u.ID, func(u *account.User) { u.Email = address })(); err == nil && s.load(u.ID).HeaderFlaw() != "" {
 				t.Errorf("the address %q is stored as %q", address, s.load(u.ID).Email)
 			}
 		}

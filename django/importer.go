@@ -10,8 +10,7 @@ import (
 	"strconv"
 
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/internal/headervalue"
-	"github.com/cloakroom-auth/cloakroom/internal/importing"
+	"github.com/cloakroom-auth/cloakroom/store"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
@@ -21,11 +20,11 @@ import (
 // only reported.
 type Import struct {
 	From     *DB
-	Accounts account.Store      // the store that gets the users
-	Importer importing.Importer // the same store
-	Tokens   token.Store        // the store that gets the tokens
-	Source   string             // a name for Django's database, by which the store remembers where a user came from; "": "django"
-	DryRun   bool               // count, and write nothing
+	Accounts account.Store  // the store that gets the users
+	Importer store.Importer // the same store
+	Tokens   token.Store    // the store that gets the tokens
+	Source   string         // a name for Django's database, by which the store remembers where a user came from; "": "django"
+	DryRun   bool           // count, and write nothing
 	Progress func(done, total int)
 
 	page   int // users in one step; 0: usualPage
@@ -169,7 +168,7 @@ func (i *Import) pages(ctx context.Context, later bool) (deferred bool, err erro
 }
 
 func (i *Import) importPage(ctx context.Context, users []*account.User, later bool) (deferred bool, err error) {
-	batch := make([]importing.Imported, 0, len(users))
+	batch := make([]store.ImportedUser, 0, len(users))
 	for _, u := range users {
 		if _, done := i.owners[u.ID]; done {
 			continue
@@ -193,24 +192,24 @@ func (i *Import) importPage(ctx context.Context, users []*account.User, later bo
 // errTried makes the importer roll back what was only tried.
 var errTried = errors.New("dry run")
 
-func (i *Import) agree([]importing.Result) error {
+func (i *Import) agree([]store.ImportResult) error {
 	if i.DryRun {
 		return errTried
 	}
 	return nil
 }
 
-func (i *Import) record(u *account.User) importing.Imported {
+func (i *Import) record(u *account.User) store.ImportedUser {
 	next := *u
 	next.ID, next.Epoch, next.Permissions = "", "", nil
 	if i.DryRun {
 		next.Groups = slices.DeleteFunc(slices.Clone(next.Groups), func(g string) bool { return !i.groups[g] })
 	}
-	return importing.Imported{Source: i.Source, ID: u.ID, User: next}
+	return store.ImportedUser{Source: i.Source, ID: u.ID, User: next}
 }
 
 // count adds a user's result to the report.
-func (i *Import) count(in *importing.Imported, r importing.Result) {
+func (i *Import) count(in *store.ImportedUser, r store.ImportResult) {
 	name := in.User.Username
 	i.owners[in.ID] = owner{}
 	switch {
@@ -242,7 +241,7 @@ func (i *Import) count(in *importing.Imported, r importing.Result) {
 	if kind := hashKind(in.User.Password); kind == "unknown" || kind == "crypt" {
 		i.problem(name, "the password hash can't be verified (%s): set a new password with: cloakroom user reset", kind)
 	}
-	if flaw := headervalue.IdentityFlaw(r.User.Username, r.User.Email); flaw != "" {
+	if flaw := r.User.HeaderFlaw(); flaw != "" {
 		i.problem(strconv.Quote(r.User.Username), "can't be named to applications in a header, since %s: change it with: cloakroom user set", flaw)
 	}
 	i.owners[in.ID] = owner{r.User.ID, r.User.Epoch}

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/internal/headervalue"
 )
 
 // Finding is something that Inspect found in Django's database.
@@ -135,13 +134,13 @@ func (i *inspection) duplicateNames(ctx context.Context) error {
 
 // unnameable reports users whose names the gateway and forward-auth can't send to applications.
 func (i *inspection) unnameable(ctx context.Context) error {
-	found, err := headervalue.FindUnnameable(ctx, i.Accounts())
+	count, list, err := account.FindHeaderFlaws(ctx, i.Accounts())
 	if err != nil {
 		return fmt.Errorf("read the usernames: %w", err)
 	}
-	if found.Count > 0 {
+	if count > 0 {
 		i.add("warning", "Change their names or addresses. Until then the gateway and forward-auth answer their requests with 403 identity_not_expressible.",
-			"%d users can't be named in a header: %s", found.Count, found)
+			"%d users can't be named in a header: %s", count, list)
 	}
 	return nil
 }

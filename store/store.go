@@ -1,4 +1,4 @@
-// Package store gathers the stores that a server needs into one value.
+// Package store gathers the stores that a server needs into one value, and says how a store imports the users of another program.
 package store
 
 import (

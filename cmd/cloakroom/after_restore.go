@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/cloakroom-auth/cloakroom"
-	"github.com/cloakroom-auth/cloakroom/internal/api"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 )
 
 type afterRestoreCmd struct {
@@ -107,7 +107,7 @@ func (f auditFlag) check() error {
 	if f.Audit == "" {
 		return nil
 	}
-	return eachExported(f.Audit, func(api.Event) error { return nil })
+	return eachExported(f.Audit, func(admin.Event) error { return nil })
 }
 
 // list prints what was changed since the backup.

@@ -15,7 +15,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/internal/api"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 )
 
 type auditCmd struct {
@@ -109,7 +109,7 @@ func (c *auditList) userID(ctx context.Context, s *cloakroom.Server) (string, er
 const auditPage = 500
 
 // each calls do with the selected events, page by page, and returns how many there were.
-func (c *auditList) each(ctx context.Context, s *cloakroom.Server, q audit.Query, do func(api.Event) error) (n int, err error) {
+func (c *auditList) each(ctx context.Context, s *cloakroom.Server, q audit.Query, do func(admin.Event) error) (n int, err error) {
 	names := map[string]string{"": "", audit.CommandLine: audit.CommandLine}
 	for {
 		size := auditPage
@@ -124,7 +124,7 @@ func (c *auditList) each(ctx context.Context, s *cloakroom.Server, q audit.Query
 			if err := errors.Join(name(ctx, s, names, e.Actor), name(ctx, s, names, e.Subject)); err != nil {
 				return n, err
 			}
-			if err := do(api.NewEvent(e, names)); err != nil {
+			if err := do(admin.NewEvent(e, names)); err != nil {
 				return n, err
 			}
 		}
@@ -138,7 +138,7 @@ func (c *auditList) each(ctx context.Context, s *cloakroom.Server, q audit.Query
 // printJSON prints an array, one event at a time, because not all may fit in memory.
 func (c *auditList) printJSON(ctx context.Context, a *app, s *cloakroom.Server, q audit.Query) error {
 	before := "[\n"
-	n, err := c.each(ctx, s, q, func(e api.Event) error {
+	n, err := c.each(ctx, s, q, func(e admin.Event) error {
 		text, err := encodeJSON(e, "  ")
 		if err == nil {
 			_, err = fmt.Fprint(a.out, before, "  ", strings.TrimSuffix(text, "\n"))
@@ -159,7 +159,7 @@ func (c *auditList) printJSON(ctx context.Context, a *app, s *cloakroom.Server, 
 
 func (c *auditList) print(ctx context.Context, a *app, s *cloakroom.Server, q audit.Query) error {
 	var rows [][]string
-	n, err := c.each(ctx, s, q, func(e api.Event) error {
+	n, err := c.each(ctx, s, q, func(e admin.Event) error {
 		var detail []string
 		if e.Session != "" {
 			detail = append(detail, "session="+e.Session)

@@ -15,12 +15,12 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/internal/api"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 )
 
 // readEvents calls do with each event of an export of the audit log: lines of JSON, as the API exports them, or an array, as
 // "cloakroom audit list --json" prints it. An error names the line.
-func readEvents(r io.ReadSeeker, do func(api.Event) error) error {
+func readEvents(r io.ReadSeeker, do func(admin.Event) error) error {
 	first, err := firstByte(bufio.NewReader(r))
 	if err == io.EOF {
 		return errors.New("line 1: the file is empty")
@@ -47,7 +47,7 @@ func firstByte(in io.ByteReader) (byte, error) {
 	}
 }
 
-func readLines(in *bufio.Reader, do func(api.Event) error) error {
+func readLines(in *bufio.Reader, do func(admin.Event) error) error {
 	for number := 1; ; number++ {
 		line, err := in.ReadBytes('\n')
 		if err != nil && err != io.EOF {
@@ -64,7 +64,7 @@ func readLines(in *bufio.Reader, do func(api.Event) error) error {
 	}
 }
 
-func readArray(r io.ReadSeeker, do func(api.Event) error) error {
+func readArray(r io.ReadSeeker, do func(admin.Event) error) error {
 	in := json.NewDecoder(r)
 	begin := int64(0) // of what is read next
 	err := func() error {
@@ -117,8 +117,8 @@ func lineAfter(r io.ReadSeeker, offset int64) (number int, err error) {
 	}
 }
 
-func oneEvent(text []byte, do func(api.Event) error) error {
-	var e api.Event
+func oneEvent(text []byte, do func(admin.Event) error) error {
+	var e admin.Event
 	if err := json.Unmarshal(text, &e); err != nil {
 		return fmt.Errorf("this is no event of the audit log in JSON (an export with format=ndjson, or cloakroom audit list --json): %w", err)
 	}
@@ -139,7 +139,7 @@ type lookAt struct {
 }
 
 // undone returns what was changed and is undone by a restore; "" if the event says nothing of the kind.
-func undone(e api.Event) (what, detail string) {
+func undone(e admin.Event) (what, detail string) {
 	if e.Outcome != audit.Success {
 		return "", ""
 	}
@@ -185,7 +185,7 @@ func taken(change string) bool {
 // toLookAt returns what an export of the audit log has of changes that the database doesn't know, because it was restored from an
 // older backup.
 func toLookAt(ctx context.Context, s *cloakroom.Server, file string) (all []lookAt, err error) {
-	err = eachExported(file, func(e api.Event) error {
+	err = eachExported(file, func(e admin.Event) error {
 		what, detail := undone(e)
 		if what == "" {
 			return nil
@@ -206,7 +206,7 @@ func toLookAt(ctx context.Context, s *cloakroom.Server, file string) (all []look
 }
 
 // eachExported calls do with each event of an export in a file.
-func eachExported(file string, do func(api.Event) error) error {
+func eachExported(file string, do func(admin.Event) error) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return fmt.Errorf("read the audit log: %w", err)

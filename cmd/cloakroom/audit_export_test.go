@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cloakroom-auth/cloakroom/internal/api"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 )
 
 var namesALine = regexp.MustCompile(`^line \d+: `)
@@ -20,8 +20,8 @@ func FuzzAuditExport(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
-	read := func(text string) (all []api.Event, err error) {
-		err = readEvents(strings.NewReader(text), func(e api.Event) error { all = append(all, e); return nil })
+	read := func(text string) (all []admin.Event, err error) {
+		err = readEvents(strings.NewReader(text), func(e admin.Event) error { all = append(all, e); return nil })
 		return all, err
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -40,7 +40,7 @@ func FuzzAuditExport(f *testing.F) {
 			}
 			lines.WriteString(string(one) + "\n")
 		}
-		array, err := json.Marshal(append([]api.Event{}, events...))
+		array, err := json.Marshal(append([]admin.Event{}, events...))
 		if err != nil {
 			t.Fatal(err)
 		}

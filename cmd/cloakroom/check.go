@@ -10,7 +10,6 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/internal/headervalue"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -187,11 +186,11 @@ func (c *checkCmd) tryServer(ctx context.Context, a *app, l locations, elsewhere
 
 // unnameableUsersIssue reports users whose names the gateway and forward-auth can't send to applications.
 func unnameableUsersIssue(ctx context.Context, store account.Store) ([]issue, error) {
-	found, err := headervalue.FindUnnameable(ctx, store)
-	if err != nil || found.Count == 0 {
+	count, list, err := account.FindHeaderFlaws(ctx, store)
+	if err != nil || count == 0 {
 		return nil, err
 	}
-	return []issue{newIssue("W020", fmt.Sprintf("%d users can't be named in a header: %v", found.Count, found),
+	return []issue{newIssue("W020", fmt.Sprintf("%d users can't be named in a header: %s", count, list),
 		"Give them other names or addresses: cloakroom user set ID. Until then the gateway and forward-auth answer them 403 identity_not_expressible.")}, nil
 }
 

@@ -11,7 +11,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/internal/api"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -75,7 +75,7 @@ func (a *app) listSessions(ctx context.Context, s *cloakroom.Server, user string
 	out := []sessionOut{}
 	for _, one := range sessions {
 		out = append(out, sessionOut{
-			ID: one.ID, UserID: api.ID(one.User), Username: names[one.User], CreatedAt: one.CreatedAt.UTC(),
+			ID: one.ID, UserID: admin.JSONID(one.User), Username: names[one.User], CreatedAt: one.CreatedAt.UTC(),
 			LastSeenAt: one.LastSeenAt.UTC(), ExpiresAt: one.ExpiresAt.UTC(), IP: one.IP, UserAgent: one.UserAgent,
 			Method: one.Method, Methods: append([]string{}, one.Methods()...), Level: one.Level(), Bound: one.Bound,
 		})

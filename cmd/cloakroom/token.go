@@ -12,7 +12,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/auth"
-	"github.com/cloakroom-auth/cloakroom/internal/api"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
@@ -111,7 +111,7 @@ func (c *tokenList) Run(ctx context.Context, a *app) error {
 				continue
 			}
 			out = append(out, tokenOut{
-				ID: t.ID, UserID: api.ID(u.ID), Username: u.Username, Kind: t.Kind, Name: t.Name,
+				ID: t.ID, UserID: admin.JSONID(u.ID), Username: u.Username, Kind: t.Kind, Name: t.Name,
 				Scopes: append([]string{}, t.Scopes...), CreatedAt: t.CreatedAt, LastUsedAt: orNull(t.LastUsedAt),
 				ExpiresAt: orNull(t.ExpiresAt), IP: t.IP, UserAgent: t.UserAgent,
 			})

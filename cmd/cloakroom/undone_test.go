@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/internal/api"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 )
 
 // TestWhatARestoreUndoes goes through the changes of factors and links; the script restore_audit has the other ones.
@@ -21,11 +21,11 @@ func TestWhatARestoreUndoes(t *testing.T) {
 		{audit.SecondFactor.Added, map[string]string{"kind": "totp"}, " "},
 		{audit.Provider.Linked, nil, " "},
 	} {
-		what, detail := undone(api.Event{Event: c.kind.String(), Outcome: audit.Success, Detail: c.detail})
+		what, detail := undone(admin.Event{Event: c.kind.String(), Outcome: audit.Success, Detail: c.detail})
 		if got := what + " " + detail; got != c.want {
 			t.Errorf("%s: %q; want %q", c.kind, got, c.want)
 		}
-		if what, _ := undone(api.Event{Event: c.kind.String(), Outcome: audit.Failure, Detail: c.detail}); what != "" {
+		if what, _ := undone(admin.Event{Event: c.kind.String(), Outcome: audit.Failure, Detail: c.detail}); what != "" {
 			t.Errorf("%s that failed: %q", c.kind, what)
 		}
 	}

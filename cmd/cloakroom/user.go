@@ -11,7 +11,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/internal/api"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 )
 
 type userCmd struct {
@@ -69,7 +69,7 @@ type userOut struct {
 
 func newUserOut(u *account.User) userOut {
 	out := userOut{
-		ID: api.ID(u.ID), Username: u.Username, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName,
+		ID: admin.JSONID(u.ID), Username: u.Username, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName,
 		IsActive: u.IsActive, IsStaff: u.IsStaff, IsSuperuser: u.IsSuperuser, DateJoined: time.Unix(u.DateJoined, 0).UTC(),
 		Groups: append([]string{}, u.Groups...), Permissions: append([]string{}, u.Permissions...),
 		Extra: json.RawMessage(u.Extra.Public), PrivateExtra: json.RawMessage(u.Extra.Private),

@@ -9,7 +9,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/internal/api"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 )
 
 // linkFlags are those of the commands that make a link.
@@ -99,7 +99,7 @@ type resetOut struct {
 // printLink answers a command that has made a link on which a user sets a new password.
 func (a *app) printLink(u *account.User, link string, expires time.Time) error {
 	if a.JSON {
-		return a.json(resetOut{api.ID(u.ID), u.Username, link, expires})
+		return a.json(resetOut{admin.JSONID(u.ID), u.Username, link, expires})
 	}
 	a.say("On this page %s can set a new password once, until %s:\n\n  %s", u.Username, expires.Local().Format("15:04"), link)
 	return nil

@@ -1,5 +1,5 @@
-// Package admin does what an administrator may do to users and groups, and records it in the audit log. The API and the
-// command line both call it, so that they can't disagree.
+// Package admin is the administration: what administrators do, recorded in the audit log, and the JSON in which they see it. The API
+// and the command line both call it, so that they can't disagree.
 package admin
 
 import (

@@ -11,7 +11,6 @@ import (
 	"unicode"
 
 	"github.com/cloakroom-auth/cloakroom/auth"
-	"github.com/cloakroom-auth/cloakroom/internal/headervalue"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
 )
@@ -37,7 +36,7 @@ var identityHeaders = []string{headerUser, headerUserID, headerGroups, headerEma
 // a shared Django or an import. No escaping is used: applications would not decode it, and take the escaped name for the
 // name.
 func expressible(who *auth.Identity) bool {
-	return headervalue.IdentityFlaw(who.User.Username, who.User.Email) == ""
+	return who.User.HeaderFlaw() == ""
 }
 
 var errNotExpressible = problem.New(http.StatusForbidden, "identity_not_expressible",

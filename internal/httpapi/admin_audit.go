@@ -8,12 +8,12 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/internal/api"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 )
 
 type auditOut struct {
-	Events []api.Event `json:"events"`
-	Next   *string     `json:"next"`
+	Events []admin.Event `json:"events"`
+	Next   *string       `json:"next"`
 }
 
 // listEvents lists the events of the audit log, the latest first.
@@ -34,13 +34,13 @@ func listEvents(c *call, _ none) (auditOut, error) {
 	if err != nil {
 		return auditOut{}, err
 	}
-	out := auditOut{Events: []api.Event{}, Next: nextCursor(more)}
+	out := auditOut{Events: []admin.Event{}, Next: nextCursor(more)}
 	names := eventNames{}
 	for _, e := range events {
 		if err := names.add(c.ctx(), c.api.Accounts.Store, e); err != nil {
 			return auditOut{}, err
 		}
-		out.Events = append(out.Events, api.NewEvent(e, names))
+		out.Events = append(out.Events, admin.NewEvent(e, names))
 	}
 	return out, nil
 }

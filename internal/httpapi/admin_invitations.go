@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/internal/api"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/mail"
 )
@@ -43,7 +43,7 @@ func (c *call) newInvitationOut(i *mail.Invitation) (invitationOut, error) {
 	if i.Inviter == "" {
 		return out, nil
 	}
-	out.InviterID = api.ID(i.Inviter)
+	out.InviterID = admin.JSONID(i.Inviter)
 	u, err := c.api.Accounts.Store.Load(c.ctx(), i.Inviter)
 	switch {
 	case err == nil:

@@ -8,7 +8,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
-	"github.com/cloakroom-auth/cloakroom/internal/api"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -45,7 +45,7 @@ func (c *call) adminSessions(all []*session.Session, names map[string]string, mo
 	out := adminSessionsOut{Sessions: []adminSessionOut{}, Next: nextCursor(more)}
 	for _, s := range all {
 		out.Sessions = append(out.Sessions, adminSessionOut{
-			sessionOut: newSessionOut(s, c.who.Session), UserID: api.ID(s.User), Username: names[s.User],
+			sessionOut: newSessionOut(s, c.who.Session), UserID: admin.JSONID(s.User), Username: names[s.User],
 		})
 	}
 	return out

@@ -15,7 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/internal/api"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 )
 
@@ -114,7 +114,7 @@ func (c *call) nextPage(q audit.Query, names eventNames) (events []*audit.Event,
 
 func writeEvents(out exporter, events []*audit.Event, names eventNames) error {
 	for _, e := range events {
-		if err := out.write(api.NewEvent(e, names)); err != nil {
+		if err := out.write(admin.NewEvent(e, names)); err != nil {
 			return err
 		}
 	}
@@ -123,7 +123,7 @@ func writeEvents(out exporter, events []*audit.Event, names eventNames) error {
 
 // exporter writes events in some format.
 type exporter interface {
-	write(api.Event) error
+	write(admin.Event) error
 	flush() error
 }
 
@@ -141,8 +141,8 @@ type jsonExporter struct {
 	encoder *json.Encoder
 }
 
-func (x jsonExporter) write(e api.Event) error { return x.encoder.Encode(e) }
-func (x jsonExporter) flush() error            { return x.buffer.Flush() }
+func (x jsonExporter) write(e admin.Event) error { return x.encoder.Encode(e) }
+func (x jsonExporter) flush() error              { return x.buffer.Flush() }
 
 type csvExporter struct {
 	w      *csv.Writer
@@ -159,7 +159,7 @@ func (x *csvExporter) begin() error {
 	return x.w.Write(header)
 }
 
-func (x *csvExporter) write(e api.Event) error {
+func (x *csvExporter) write(e admin.Event) error {
 	if err := x.begin(); err != nil {
 		return err
 	}

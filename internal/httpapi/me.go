@@ -9,7 +9,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/auth"
-	"github.com/cloakroom-auth/cloakroom/internal/api"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 )
 
 // userOut is the JSON of a user. But for Extra, which few users have, it has no fields with a MarshalJSON method, whose results
@@ -32,7 +32,7 @@ type userOut struct {
 
 func newUserOut(u *account.User) userOut {
 	out := userOut{
-		ID: api.Number(u.ID), Username: u.Username, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName,
+		ID: admin.Number(u.ID), Username: u.Username, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName,
 		DateJoined: formatTime(u.DateJoined), IsStaff: u.IsStaff, IsSuperuser: u.IsSuperuser,
 		Groups: orEmpty(u.Groups), Permissions: orEmpty(u.Permissions),
 		Extra: json.RawMessage(u.Extra.Public),

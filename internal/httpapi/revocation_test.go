@@ -9,7 +9,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/factor"
-	"github.com/cloakroom-auth/cloakroom/internal/afterrestore"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
@@ -216,7 +216,7 @@ func TestTheTableOfRevocationsIsTrue(t *testing.T) {
 				t.Errorf("the bystander's %s has ended", column)
 			}
 		}
-		_, err := afterrestore.End(t.Context(), s.stores, afterrestore.Options{})
+		_, err := admin.EndRestored(t.Context(), s.stores, admin.RestoredOptions{})
 		must(t, err)
 		for _, column := range columns {
 			bystander.checkCell(t, restored, column, table[restored][column])

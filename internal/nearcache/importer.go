@@ -5,8 +5,8 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/cloakroom-auth/cloakroom/internal/importing"
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache/fence"
+	"github.com/cloakroom-auth/cloakroom/store"
 )
 
 // fencedAtOnce is how many users are changed behind one fence, which doesn't hold for long.
@@ -14,23 +14,23 @@ const fencedAtOnce = 25
 
 // Importer returns the importer of the store that [Cache.Accounts] wraps, with a fence for the users that it changes. If it
 // changes any, it imports in several transactions.
-func (c *Cache) Importer(store importing.Importer) importing.Importer { return importer{store, c} }
+func (c *Cache) Importer(s store.Importer) store.Importer { return importer{s, c} }
 
 type importer struct {
-	importing.Importer
+	store.Importer
 	cache *Cache
 }
 
 // Import is fenced if it changes users; new users are in no cache. Which users it changes is known only afterwards, so it runs
 // first without a fence, and is rolled back if it needed one.
 func (i importer) Import(
-	ctx context.Context, users []importing.Imported, later bool, agree func([]importing.Result) error,
-) ([]importing.Result, error) {
+	ctx context.Context, users []store.ImportedUser, later bool, agree func([]store.ImportResult) error,
+) ([]store.ImportResult, error) {
 	tried, err := i.behind(ctx, nil, users, later, agree)
 	if !errors.Is(err, errFence) {
 		return tried, err
 	}
-	results := make([]importing.Result, 0, len(users))
+	results := make([]store.ImportResult, 0, len(users))
 	for few := range slices.Chunk(users, fencedAtOnce) {
 		begin := len(results)
 		some, err := i.fenced(ctx, changed(tried[begin:begin+len(few)], nil), few, later, agree)
@@ -45,8 +45,8 @@ func (i importer) Import(
 // fenced imports a few users behind the fence of these keys, or without a fence if there are none. If another import has changed
 // more meanwhile, it adds keys and runs again.
 func (i importer) fenced(
-	ctx context.Context, keys []fence.Key, users []importing.Imported, later bool, agree func([]importing.Result) error,
-) (results []importing.Result, err error) {
+	ctx context.Context, keys []fence.Key, users []store.ImportedUser, later bool, agree func([]store.ImportResult) error,
+) (results []store.ImportResult, err error) {
 	write := func(ctx context.Context) (err error) {
 		results, err = i.behind(ctx, keys, users, later, agree)
 		return err
@@ -66,9 +66,9 @@ func (i importer) fenced(
 
 // behind imports users, or returns [errFence] and changes nothing if it would change a user who isn't fenced.
 func (i importer) behind(
-	ctx context.Context, fenced []fence.Key, users []importing.Imported, later bool, agree func([]importing.Result) error,
-) ([]importing.Result, error) {
-	return i.Importer.Import(ctx, users, later, func(results []importing.Result) error {
+	ctx context.Context, fenced []fence.Key, users []store.ImportedUser, later bool, agree func([]store.ImportResult) error,
+) ([]store.ImportResult, error) {
+	return i.Importer.Import(ctx, users, later, func(results []store.ImportResult) error {
 		if agree != nil {
 			if err := agree(results); err != nil {
 				return err
@@ -82,7 +82,7 @@ func (i importer) behind(
 }
 
 // changed returns the keys of the changed users that are not fenced.
-func changed(results []importing.Result, fenced []fence.Key) (keys []fence.Key) {
+func changed(results []store.ImportResult, fenced []fence.Key) (keys []fence.Key) {
 	for _, r := range results {
 		if !r.Changed {
 			continue

@@ -13,7 +13,7 @@ import (
 	"slices"
 
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/internal/importing"
+	"github.com/cloakroom-auth/cloakroom/store"
 )
 
 type imports struct {
@@ -35,11 +35,11 @@ func newImports(p *preparer) imports {
 	}
 }
 
-// Import implements [importing.Importer].
+// Import implements [store.Importer].
 func (a *accounts) Import(
-	ctx context.Context, users []importing.Imported, later bool, agree func([]importing.Result) error,
-) ([]importing.Result, error) {
-	var results []importing.Result
+	ctx context.Context, users []store.ImportedUser, later bool, agree func([]store.ImportResult) error,
+) ([]store.ImportResult, error) {
+	var results []store.ImportResult
 	var refused error
 	err := a.dialect.transaction(ctx, a.write, func(t tx) error {
 		if _, err := t.exec(a.lockRights); err != nil {
@@ -48,7 +48,7 @@ func (a *accounts) Import(
 		if _, err := t.exec(a.lockUsers); err != nil {
 			return fmt.Errorf("lock users: %w", err)
 		}
-		results = make([]importing.Result, len(users))
+		results = make([]store.ImportResult, len(users))
 		if err := a.importAll(t, users, results, false); err != nil {
 			return err
 		}
@@ -71,7 +71,7 @@ func (a *accounts) Import(
 	return results, err
 }
 
-// Imports implements [importing.Importer].
+// Imports implements [store.Importer].
 func (a *accounts) Imports(ctx context.Context, source string) (map[string]string, error) {
 	query := func() (*sql.Rows, error) { return a.imports.all.QueryContext(ctx, source) }
 	found, err := all(ctx, a.dialect, query, func(s scanner) (pair [2]string, err error) {
@@ -89,7 +89,7 @@ func (a *accounts) Imports(ctx context.Context, source string) (map[string]strin
 }
 
 // importAll imports the users who can keep their IDs, or, with later, those who can't.
-func (a *accounts) importAll(t tx, users []importing.Imported, results []importing.Result, later bool) (err error) {
+func (a *accounts) importAll(t tx, users []store.ImportedUser, results []store.ImportResult, later bool) (err error) {
 	for i, u := range users {
 		if later && !results[i].Deferred {
 			continue
@@ -107,17 +107,17 @@ type imported struct {
 	state, password []byte
 }
 
-func (a *accounts) importUser(t tx, in importing.Imported, later bool) (importing.Result, error) {
+func (a *accounts) importUser(t tx, in store.ImportedUser, later bool) (store.ImportResult, error) {
 	var k imported
 	err := t.queryRow(a.imports.find, in.Source, in.ID).Scan(&k.id, &k.state, &k.password)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return importing.Result{}, err
+		return store.ImportResult{}, err
 	}
 	sum := sha256.Sum256([]byte(in.User.Password))
 	if k.id != 0 {
 		return a.reimport(t, in, k, sum[:])
 	}
-	r := importing.Result{}
+	r := store.ImportResult{}
 	if r.Conflict, err = a.takenBy(t, &in.User, 0); err != nil || r.Conflict == "username" {
 		return r, err
 	}
@@ -144,16 +144,16 @@ func (a *accounts) takenBy(t tx, u *account.User, mine int64) (string, error) {
 }
 
 // reimport updates a user with what has changed at the source.
-func (a *accounts) reimport(t tx, in importing.Imported, k imported, sum []byte) (r importing.Result, err error) {
+func (a *accounts) reimport(t tx, in store.ImportedUser, k imported, sum []byte) (r store.ImportResult, err error) {
 	before, err := a.loadLocked(t, k.id)
 	if err != nil {
 		return r, err
 	}
 	if bytes.Equal(in.State(), k.state) && bytes.Equal(sum, k.password) {
-		return importing.Result{User: before}, nil
+		return store.ImportResult{User: before}, nil
 	}
 	if in.SameIDOtherPerson(k.state) {
-		return importing.Result{Conflict: "id"}, nil
+		return store.ImportResult{Conflict: "id"}, nil
 	}
 	next := copyUser(before)
 	in.Merge(next, k.state)
@@ -194,7 +194,7 @@ func (a *accounts) keepNames(t tx, next, before *account.User, id int64) (kept s
 }
 
 // importNew creates a user, with the ID at the source if no user has that ID or a higher one.
-func (a *accounts) importNew(t tx, in importing.Imported, later bool, state, sum []byte) (u *account.User, wait bool, err error) {
+func (a *accounts) importNew(t tx, in store.ImportedUser, later bool, state, sum []byte) (u *account.User, wait bool, err error) {
 	var highest int64
 	if err := t.queryRow(a.imports.highest).Scan(&highest); err != nil {
 		return nil, false, err

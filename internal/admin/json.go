@@ -1,5 +1,4 @@
-// Package api has the JSON types that the HTTP API and the command line share.
-package api
+package admin
 
 import (
 	"encoding/json"
@@ -23,8 +22,8 @@ func Number(id string) any {
 	return id
 }
 
-// ID returns the JSON of Number(id).
-func ID(id string) json.RawMessage {
+// JSONID returns the JSON of Number(id).
+func JSONID(id string) json.RawMessage {
 	b, err := json.Marshal(Number(id))
 	if err != nil {
 		panic(err) // numbers and strings always encode
@@ -32,7 +31,7 @@ func ID(id string) json.RawMessage {
 	return b
 }
 
-// Event is an event of the audit log.
+// Event is an event of the audit log, as the API and the command line show it.
 type Event struct {
 	ID        string            `json:"id"`
 	Time      time.Time         `json:"time"`
@@ -68,5 +67,5 @@ func userID(id string) json.RawMessage {
 	if id == "" || id == audit.CommandLine {
 		return json.RawMessage("null")
 	}
-	return ID(id)
+	return JSONID(id)
 }

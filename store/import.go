@@ -1,5 +1,4 @@
-// Package importing has what a store and an import of another program's users say to each other.
-package importing
+package store
 
 import (
 	"context"
@@ -11,15 +10,15 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// Imported is a user of another program to import.
-type Imported struct {
+// ImportedUser is a user of another program to import.
+type ImportedUser struct {
 	Source string       // identifies the other program's database
 	ID     string       // the user's ID there; the user keeps it here if it is free
 	User   account.User // as it is there. Its ID, Epoch and Permissions are ignored
 }
 
-// Result is the result of importing one [Imported].
-type Result struct {
+// ImportResult is the result of importing one [ImportedUser].
+type ImportResult struct {
 	User     *account.User // nil: the user was not imported
 	Created  bool
 	Changed  bool
@@ -37,7 +36,7 @@ type Importer interface {
 	// has changed there since then; a new password or a changed IsActive changes the epoch. A user whose ID is in use is
 	// deferred, unless later is set. Groups must exist. Before it commits, Import calls agree, unless it is nil: if agree
 	// fails, nothing is written, and Import returns the error with the results that would have been.
-	Import(ctx context.Context, users []Imported, later bool, agree func([]Result) error) ([]Result, error)
+	Import(ctx context.Context, users []ImportedUser, later bool, agree func([]ImportResult) error) ([]ImportResult, error)
 
 	// Imports returns the IDs here of all users imported from a source, by their IDs there, without users deleted here.
 	Imports(ctx context.Context, source string) (map[string]string, error)
@@ -71,7 +70,7 @@ const partSize = 8
 
 // State returns what a later import needs to know what has changed since: a hash of each part except the password. leftOut
 // names fields that were not imported; they count as changed in the next import, which tries them again.
-func (in *Imported) State(leftOut ...string) []byte {
+func (in *ImportedUser) State(leftOut ...string) []byte {
 	state := make([]byte, 0, len(parts)*partSize)
 	for _, p := range parts {
 		if slices.Contains(leftOut, p.name) {
@@ -83,17 +82,17 @@ func (in *Imported) State(leftOut ...string) []byte {
 	return state
 }
 
-func (in *Imported) hash(p part) []byte {
+func (in *ImportedUser) hash(p part) []byte {
 	text, err := json.Marshal(p.of(&in.User))
 	if err != nil {
-		panic(fmt.Sprintf("userimport: encode a part of a user: %v", err)) // can't happen with strings, numbers and lists
+		panic(fmt.Sprintf("store: encode a part of a user: %v", err)) // can't happen with strings, numbers and lists
 	}
 	sum := sha256.Sum256(append([]byte(p.name+"="), text...))
 	return sum[:partSize]
 }
 
 // Merge sets in u what has changed there since the state; everything, if the state has another format.
-func (in *Imported) Merge(u *account.User, state []byte) {
+func (in *ImportedUser) Merge(u *account.User, state []byte) {
 	for i, p := range parts {
 		if !in.same(i, state) {
 			p.take(u, &in.User)
@@ -101,13 +100,13 @@ func (in *Imported) Merge(u *account.User, state []byte) {
 	}
 }
 
-func (in *Imported) same(i int, state []byte) bool {
+func (in *ImportedUser) same(i int, state []byte) bool {
 	return len(state) == len(parts)*partSize && string(state[i*partSize:(i+1)*partSize]) == string(in.hash(parts[i]))
 }
 
 // SameIDOtherPerson reports whether the ID belongs to another person there than at the time of the state: neither the name
 // nor the join date is the same. That happens if the source database was replaced.
-func (in *Imported) SameIDOtherPerson(state []byte) bool {
+func (in *ImportedUser) SameIDOtherPerson(state []byte) bool {
 	if len(state) != len(parts)*partSize || in.User.DateJoined == 0 {
 		return false
 	}

@@ -1,4 +1,4 @@
-package afterrestore_test
+package admin_test
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/internal/afterrestore"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 	"github.com/cloakroom-auth/cloakroom/internal/redisdb"
 	"github.com/cloakroom-auth/cloakroom/internal/redisserver"
@@ -29,11 +29,11 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// TestEachStoreIsDecidedAbout fails when a store is added: say in package afterrestore what becomes of its rows.
+// TestEachStoreIsDecidedAbout fails when a store is added: say in restored.go what becomes of its rows.
 func TestEachStoreIsDecidedAbout(t *testing.T) {
 	t.Attr("threat", "S16")
 	for field := range reflect.TypeFor[store.Set]().Fields() {
-		if !afterrestore.Knows(field.Name) {
+		if !admin.DecidesAbout(field.Name) {
 			t.Errorf("after a restore nothing is done about store.Set.%s", field.Name)
 		}
 	}
@@ -46,7 +46,7 @@ var waiting = signin.ID(sha256.Sum256([]byte("waiting")))
 var setup, reset = sha256.Sum256([]byte("setup")), sha256.Sum256([]byte("reset"))
 
 // fill puts rows of every kind into empty stores, and returns how many of each there are to end.
-func fill(t *testing.T, s store.Set, sessions int) (filled afterrestore.Ended) {
+func fill(t *testing.T, s store.Set, sessions int) (filled admin.Ended) {
 	t.Helper()
 	ctx := t.Context()
 	must(t, s.Accounts.SetSetup(ctx, setup, 1<<40))
@@ -169,7 +169,7 @@ func TestNothingOfABackupCounts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
 			want := fill(t, s, 150) // more than are read at a time
-			got, err := afterrestore.End(t.Context(), s, afterrestore.Options{})
+			got, err := admin.EndRestored(t.Context(), s, admin.RestoredOptions{})
 			if err != nil || got != want {
 				t.Errorf("End = %+v, %v; want %+v", got, err, want)
 			}
@@ -186,7 +186,7 @@ func TestEndingMayBeInterruptedAnywhere(t *testing.T) {
 			s := memory.New().Set
 			fill(t, s, 5)
 			plan := &storetest.Plan{Call: n, Rest: true, After: after}
-			_, err := afterrestore.End(t.Context(), storetest.Faulty(s, plan), afterrestore.Options{})
+			_, err := admin.EndRestored(t.Context(), storetest.Faulty(s, plan), admin.RestoredOptions{})
 			if len(plan.Calls()) < n {
 				must(t, err)
 				break
@@ -194,7 +194,7 @@ func TestEndingMayBeInterruptedAnywhere(t *testing.T) {
 			if !errors.Is(err, storetest.ErrFault) {
 				t.Fatalf("call %d failed, and End returns %v", n, err)
 			}
-			if _, err := afterrestore.End(t.Context(), s, afterrestore.Options{}); err != nil {
+			if _, err := admin.EndRestored(t.Context(), s, admin.RestoredOptions{}); err != nil {
 				t.Fatal(err)
 			}
 			ended(t, s)
@@ -205,7 +205,7 @@ func TestEndingMayBeInterruptedAnywhere(t *testing.T) {
 func TestMailCanBeKept(t *testing.T) {
 	s := memory.New().Set
 	fill(t, s, 1)
-	got, err := afterrestore.End(t.Context(), s, afterrestore.Options{KeepMail: true})
+	got, err := admin.EndRestored(t.Context(), s, admin.RestoredOptions{KeepMail: true})
 	if left, listed := s.Mail.List(t.Context(), "", 9); err != nil || listed != nil || got.Mail != 0 || len(left) != 1 {
 		t.Errorf("End = %+v, %v; %d messages are left, %v", got, err, len(left), listed)
 	}
@@ -217,7 +217,7 @@ func TestEpochsMoveBeforeSessionsGo(t *testing.T) {
 	s := memory.New().Set
 	fill(t, s, 1)
 	plan := &storetest.Plan{}
-	if _, err := afterrestore.End(t.Context(), storetest.Faulty(s, plan), afterrestore.Options{}); err != nil {
+	if _, err := admin.EndRestored(t.Context(), storetest.Faulty(s, plan), admin.RestoredOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	moved := false

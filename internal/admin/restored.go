@@ -1,8 +1,4 @@
-// Package afterrestore ends what a database that was restored from a backup can't know the end of.
-//
-// A backup has sessions and tokens that were ended since, and links that were used. All of them end: each account gets a new epoch,
-// so that none of them is accepted even if its row comes back, and the rows are deleted.
-package afterrestore
+package admin
 
 import (
 	"context"
@@ -17,7 +13,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// Ended says how many of each kind were ended.
+// Ended says how many of each kind [EndRestored] has ended.
 type Ended struct {
 	Accounts int // that got a new epoch
 	Links    int // with which a password could be reset, or the first administrator be made
@@ -27,8 +23,8 @@ type Ended struct {
 	Mail     int // messages that waited to be sent
 }
 
-// Options say what can't be done with some stores.
-type Options struct {
+// RestoredOptions say what [EndRestored] leaves.
+type RestoredOptions struct {
 	// KeepEpochs leaves the epochs of accounts, because another program computes them from the password.
 	KeepEpochs bool
 
@@ -36,15 +32,15 @@ type Options struct {
 	KeepMail bool
 }
 
-// step says what becomes of one field of [store.Set].
-type step struct {
+// restoredStep says what becomes of one field of [store.Set].
+type restoredStep struct {
 	field string
-	end   func(context.Context, store.Set, Options, *Ended) error // nil: its rows stay
+	end   func(context.Context, store.Set, RestoredOptions, *Ended) error // nil: its rows stay
 }
 
-// steps are in the order in which they are done. The epochs come first: a session that a sign-in in progress makes has the earlier
+// restoredSteps are in the order in which they are done. The epochs come first: a session that a sign-in in progress makes has the earlier
 // one, and is not accepted.
-var steps = []step{
+var restoredSteps = []restoredStep{
 	{"Accounts", endAccounts},
 	{"Sessions", endSessions},
 	{"Tokens", endTokens},
@@ -59,9 +55,9 @@ var steps = []step{
 	{"Audit", nil},     // what happened until the backup
 }
 
-// Knows reports whether [End] decides about a field of [store.Set].
-func Knows(field string) bool {
-	for _, s := range steps {
+// DecidesAbout reports whether [EndRestored] decides about a field of [store.Set].
+func DecidesAbout(field string) bool {
+	for _, s := range restoredSteps {
 		if s.field == field {
 			return true
 		}
@@ -69,10 +65,12 @@ func Knows(field string) bool {
 	return false
 }
 
-// End ends everything in the stores that a backup can't know the end of, and returns how much that was. It can be interrupted at any
-// moment and called again. Other nodes may use the stores meanwhile. What they have cached must be dropped afterwards.
-func End(ctx context.Context, set store.Set, o Options) (ended Ended, err error) {
-	for _, s := range steps {
+// EndRestored ends what stores that were restored from a backup can't know the end of: the backup has sessions and tokens that were
+// ended since, and links that were used. All of them end: each account gets a new epoch, so that none of them is accepted even if its
+// row comes back, and the rows are deleted. EndRestored returns how much that was. It can be interrupted at any moment and called
+// again. Other nodes may use the stores meanwhile. What they have cached must be dropped afterwards.
+func EndRestored(ctx context.Context, set store.Set, o RestoredOptions) (ended Ended, err error) {
+	for _, s := range restoredSteps {
 		if s.end == nil {
 			continue
 		}
@@ -86,7 +84,7 @@ func End(ctx context.Context, set store.Set, o Options) (ended Ended, err error)
 // batch is how many rows are read at a time, and how many accounts are changed in one step.
 const batch = 200
 
-func endAccounts(ctx context.Context, set store.Set, o Options, ended *Ended) error {
+func endAccounts(ctx context.Context, set store.Set, o RestoredOptions, ended *Ended) error {
 	n, err := set.Accounts.DeleteLinks(ctx)
 	ended.Links += n
 	if err != nil {
@@ -139,7 +137,7 @@ func moveEpochs(tx account.Tx, users []*account.User) (changed int, err error) {
 // later date.
 const farFuture = 253_402_214_400
 
-func endSessions(ctx context.Context, set store.Set, _ Options, ended *Ended) error {
+func endSessions(ctx context.Context, set store.Set, _ RestoredOptions, ended *Ended) error {
 	for after := ""; ; {
 		page, err := set.Sessions.List(ctx, session.Query{After: after, Limit: batch})
 		if err != nil {
@@ -174,7 +172,7 @@ func endSessions(ctx context.Context, set store.Set, _ Options, ended *Ended) er
 	}
 }
 
-func endSignins(ctx context.Context, set store.Set, _ Options, ended *Ended) error {
+func endSignins(ctx context.Context, set store.Set, _ RestoredOptions, ended *Ended) error {
 	for set.Signins != nil {
 		n, err := set.Signins.DeleteExpired(ctx, math.MaxInt64, batch)
 		if err != nil {
@@ -187,7 +185,7 @@ func endSignins(ctx context.Context, set store.Set, _ Options, ended *Ended) err
 	return nil
 }
 
-func endOrigins(ctx context.Context, set store.Set, _ Options, _ *Ended) error {
+func endOrigins(ctx context.Context, set store.Set, _ RestoredOptions, _ *Ended) error {
 	for set.Links != nil {
 		n, err := set.Links.DeleteExpired(ctx, math.MaxInt64, batch)
 		if err != nil {
@@ -200,7 +198,7 @@ func endOrigins(ctx context.Context, set store.Set, _ Options, _ *Ended) error {
 	return nil
 }
 
-func dropMail(ctx context.Context, set store.Set, o Options, ended *Ended) error {
+func dropMail(ctx context.Context, set store.Set, o RestoredOptions, ended *Ended) error {
 	for set.Mail != nil {
 		n, err := set.Mail.DeleteSecrets(ctx, math.MaxInt64, batch)
 		if err != nil {
@@ -237,7 +235,7 @@ func dropMail(ctx context.Context, set store.Set, o Options, ended *Ended) error
 	return nil
 }
 
-func endTokens(ctx context.Context, set store.Set, _ Options, ended *Ended) error {
+func endTokens(ctx context.Context, set store.Set, _ RestoredOptions, ended *Ended) error {
 	for after := ""; ; {
 		page, err := set.Tokens.List(ctx, token.Query{After: after, Limit: batch})
 		if err != nil {
