@@ -38,8 +38,8 @@ func (a *API) routeOf(r *http.Request) string {
 	case a.Pages != nil && a.Pages.Match(path):
 		return "pages"
 	}
-	for _, t := range routes {
-		if t.match(path) && (t.path != relatedOriginsPath || len(a.RelatedOrigins) > 0) {
+	if all := a.index.matching(path); all != nil {
+		if t := routes[all[0]]; t.path != relatedOriginsPath || len(a.RelatedOrigins) > 0 {
 			return t.path
 		}
 	}

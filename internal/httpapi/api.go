@@ -99,6 +99,7 @@ type API struct {
 
 	once     sync.Once // runs prepare
 	handlers []http.Handler
+	index    routeIndex
 	userJSON userCache
 	draining atomic.Bool
 }
@@ -140,6 +141,7 @@ func (a *API) prepare() {
 	if a.Basic {
 		a.Auth.Basic = a.verifyBasic
 	}
+	a.index = newRouteIndex()
 	a.handlers = make([]http.Handler, len(routes))
 	for i, t := range routes {
 		a.handlers[i] = t.handler(a)

@@ -154,11 +154,17 @@ func under(path, prefix string) bool {
 // [API.Handler].
 func Owns(path string) bool { return ours(path) || slices.Contains(wellKnown, path) }
 
+// withoutSlash returns a path without its trailing slash.
+func withoutSlash(path string) string {
+	if len(path) > 1 {
+		return strings.TrimSuffix(path, "/")
+	}
+	return path
+}
+
 // match reports whether the path is one of the route.
 func (t route) match(path string) bool {
-	if len(path) > 1 {
-		path = strings.TrimSuffix(path, "/")
-	}
+	path = withoutSlash(path)
 	for pattern, more := t.path, true; more; {
 		var want, got string
 		var further bool
@@ -195,9 +201,36 @@ func (a *API) isWellKnown(path string) bool {
 	return slices.Contains(wellKnown, path) || path == relatedOriginsPath && len(a.RelatedOrigins) > 0
 }
 
-// hasLiteral reports whether a route without parameters has this path, so that none with parameters does.
-func hasLiteral(path string) bool {
-	return slices.ContainsFunc(routes, func(t route) bool { return !strings.Contains(t.path, "{") && t.match(path) })
+// routeIndex finds the routes of a path. Numbers are those of the rows of the table.
+type routeIndex struct {
+	literal    map[string][]int // the routes without parameters, by path
+	parametric []int
+}
+
+func newRouteIndex() routeIndex {
+	x := routeIndex{literal: map[string][]int{}}
+	for i, t := range routes {
+		if strings.Contains(t.path, "{") {
+			x.parametric = append(x.parametric, i)
+		} else {
+			x.literal[t.path] = append(x.literal[t.path], i)
+		}
+	}
+	return x
+}
+
+// matching returns the routes that have this path. If one without parameters has it, none with parameters does.
+func (x routeIndex) matching(path string) []int {
+	if all := x.literal[withoutSlash(path)]; all != nil {
+		return all
+	}
+	var all []int
+	for _, i := range x.parametric {
+		if routes[i].match(path) {
+			all = append(all, i)
+		}
+	}
+	return all
 }
 
 // find returns the handler of a request. If the path has routes, but none for the method, it returns their methods, and the
@@ -207,10 +240,8 @@ func (a *API) find(r *http.Request) (h http.Handler, methods []string, compat *c
 	if !ours(path) && !a.isWellKnown(strings.TrimSuffix(path, "/")) {
 		return nil, nil, nil // most requests are for the app
 	}
-	for i, t := range routes {
-		if !t.match(path) || strings.Contains(t.path, "{") && hasLiteral(path) {
-			continue
-		}
+	for _, i := range a.index.matching(path) {
+		t := routes[i]
 		if t.allows(r.Method) {
 			t.setPathValues(r)
 			return a.handlers[i], nil, nil
