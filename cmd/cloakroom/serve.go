@@ -47,6 +47,7 @@ const (
 )
 
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
+	defer delayCollections()()
 	ctx = audit.WithActor(ctx, "") // requests have actors of their own
 	log := c.logger(a.err)
 	listeners, err := c.open(ctx, a)
