@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/tools.sh
 need_servers
+(cd e2e && npm_ci) # test/server signs people in at npm's oidc-provider
 
 # The files of the tests are kept in memory, if there is plenty: databases then don't wait for the disk at each commit. No test
 # cuts the power, so none can tell. What Go builds stays on the disk.

@@ -10,15 +10,20 @@ import Provider from "oidc-provider";
 
 const secret = "a secret of the client, which is long enough";
 
-/** Starts a provider, which is stopped when the test or suite `t` ends. It knows no clients before `connect`. */
-export async function startOP(t) {
+/**
+ * Starts a provider, which is stopped when the test or suite `t` ends. It knows no clients before `connect`. `answered` is called with each
+ * request that it has answered, such as "POST /token", and the status.
+ */
+export async function startOP(t, answered = () => {}) {
   const folder = await mkdtemp(path.join(os.tmpdir(), "cloakroom-op-"));
   const { privateKey } = await promisify(generateKeyPair)("rsa", { modulusLength: 2048 });
   let handle = (_, response) => response.writeHead(404).end();
   const asked = [];
   const tokens = [];
   const listener = http.createServer((request, response) => {
-    asked.push(`${request.method} ${request.url.split("?")[0]}`);
+    const what = `${request.method} ${request.url.split("?")[0]}`;
+    asked.push(what);
+    response.on("finish", () => answered(what, response.statusCode));
     handle(request, response);
   });
   await new Promise((resolve) => listener.listen(0, "127.0.0.1", resolve));
@@ -46,17 +51,21 @@ export async function startOP(t) {
 
     /** Registers the client NAME, the Cloakroom at `url`. `more` are settings of the client, and `config` of the provider. */
     connect(url, name, more = {}, config = {}) {
-      const client = {
-        client_id: name,
-        client_secret: secret,
-        redirect_uris: [`${url}/api/auth/oidc/${name}/callback`],
-        grant_types: ["authorization_code", "refresh_token"],
-        backchannel_logout_uri: `${url}/api/auth/oidc/${name}/backchannel-logout`,
-        backchannel_logout_session_required: true,
-        ...more,
-      };
+      return this.serve([{ url, name, more }], config);
+    },
+
+    /** Registers clients as `connect` does. A Cloakroom may know the provider by another name than that of the client: `provider`. */
+    serve(clients, config = {}) {
       const provider = new Provider(issuer, {
-        clients: [client],
+        clients: clients.map(({ url, name, provider = name, more = {} }) => ({
+          client_id: name,
+          client_secret: secret,
+          redirect_uris: [`${url}/api/auth/oidc/${provider}/callback`],
+          grant_types: ["authorization_code", "refresh_token"],
+          backchannel_logout_uri: `${url}/api/auth/oidc/${provider}/backchannel-logout`,
+          backchannel_logout_session_required: true,
+          ...more,
+        })),
         jwks: { keys: [{ ...privateKey.export({ format: "jwk" }), alg: "RS256", use: "sig", kid: "key" }] },
         // Cookies don't know ports, so two providers need names of their own.
         cookies: { keys: ["a key for cookies"], names: cookieNames(new URL(issuer).port) },
@@ -67,9 +76,10 @@ export async function startOP(t) {
           claims: () => ({ sub, name: "Grace Hopper", preferred_username: sub, email: `${sub}@example.com`, email_verified: true }),
         }),
         features: { backchannelLogout: { enabled: true }, rpInitiatedLogout: { enabled: true }, devInteractions: { enabled: true }, revocation: { enabled: true } },
-        // Its own fetch refuses to talk to this machine.
+        // Its own fetch refuses to talk to this machine, and waits for 2.5 seconds, which a busy machine may need.
         fetch: (address, options) => {
           delete options.dispatcher;
+          delete options.signal;
           return fetch(address, options);
         },
         ...config,
@@ -78,7 +88,6 @@ export async function startOP(t) {
       handle = provider.callback();
       return provider;
     },
-
   };
 }
 
