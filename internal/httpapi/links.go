@@ -111,7 +111,7 @@ func (c *call) endBegunBy(l *link.Link) error {
 	for _, o := range begun {
 		switch {
 		case o.Session != c.who.Session.ID:
-			err = c.endBegun(c.ctx(), o)
+			_, err = c.endBegun(c.ctx(), o)
 		case c.api.Grants != nil:
 			err = c.api.Grants.End(c.ctx(), o.Session)
 		}
@@ -122,24 +122,45 @@ func (c *call) endBegunBy(l *link.Link) error {
 	return nil
 }
 
-// endBegun ends the session or the pending sign-in of an origin. It is no error if it has ended.
-func (c *call) endBegun(ctx context.Context, o *link.Origin) error {
+// endBegun ends the session or the pending sign-in of an origin. It returns false if it had ended before.
+func (c *call) endBegun(ctx context.Context, o *link.Origin) (bool, error) {
+	var err error
 	if !o.Pending {
-		err := c.api.Sessions.Revoke(ctx, o.User, o.Session)
-		if errors.Is(err, session.ErrEnded) {
-			return nil
-		}
-		return err
+		err = c.api.Sessions.Revoke(ctx, o.User, o.Session)
+	} else if id, ok := pendingOf(o); ok {
+		err = c.api.Steps.Signins.Spend(ctx, id)
+	} else {
+		err = signin.ErrNotFound
 	}
+	if errors.Is(err, session.ErrEnded) || errors.Is(err, signin.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// lives reports whether the session or the pending sign-in of an origin has not ended.
+func (c *call) lives(ctx context.Context, o *link.Origin) (bool, error) {
+	var err error
+	if !o.Pending {
+		_, err = c.api.Sessions.Find(ctx, o.Session)
+	} else if id, ok := pendingOf(o); ok {
+		_, err = c.api.Steps.Signins.Load(ctx, id)
+	} else {
+		err = signin.ErrNotFound
+	}
+	if errors.Is(err, session.ErrEnded) || errors.Is(err, signin.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// pendingOf returns the ID of the pending sign-in that an origin is of.
+func pendingOf(o *link.Origin) (signin.ID, bool) {
 	id, err := hex.DecodeString(o.Session)
 	if err != nil || len(id) != len(signin.ID{}) {
-		return nil
+		return signin.ID{}, false
 	}
-	err = c.api.Steps.Signins.Spend(ctx, signin.ID(id))
-	if errors.Is(err, signin.ErrNotFound) {
-		return nil
-	}
-	return err
+	return signin.ID(id), true
 }
 
 type logoutTokenIn struct {
@@ -193,10 +214,13 @@ func logoutAtProvider(c *call, in logoutTokenIn) (none, error) {
 			if o.Began > noted.At {
 				continue
 			}
-			if err := c.endBegun(c.ctx(), o); err != nil {
+			ended, err := c.endBegun(c.ctx(), o)
+			if err != nil {
 				return none{}, err
 			}
-			n++
+			if ended {
+				n++
+			}
 		}
 	}
 	c.api.Audit.Record(c.ctx(), audit.Provider.Logout, slog.String("provider", p.Name), slog.Int("ended", n))

@@ -226,13 +226,27 @@ func (c *call) dropTokens(p *oidc.Provider, claims *oidc.Claims) {
 	}
 	ctx, cancel := c.afterwards()
 	defer cancel()
-	begun, err := c.api.Links.Origins(ctx, claims.Issuer, claims.Subject, "")
+	living, err := c.anyLives(ctx, claims)
 	if err != nil {
 		c.api.Log.LogAttrs(ctx, slog.LevelWarn, "tokens that weren't kept are not revoked", slog.String("provider", p.Name), slog.Any("error", err))
 	}
-	if err == nil && len(begun) == 0 {
+	if err == nil && !living {
 		c.api.Grants.Drop(p, claims.Tokens)
 	}
+}
+
+// anyLives reports whether anything lives that was begun by this account at the provider.
+func (c *call) anyLives(ctx context.Context, claims *oidc.Claims) (bool, error) {
+	begun, err := c.api.Links.Origins(ctx, claims.Issuer, claims.Subject, "")
+	if err != nil {
+		return false, err
+	}
+	for _, o := range begun {
+		if lives, err := c.lives(ctx, o); lives || err != nil {
+			return lives, err
+		}
+	}
+	return false, nil
 }
 
 // act does what an attempt was begun for, with what the provider says.

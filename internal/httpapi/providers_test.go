@@ -789,6 +789,18 @@ func TestTokensThatAreNotKeptAreRevoked(t *testing.T) {
 	if g := s.grantOf(bob.ID); g.Ended != 0 {
 		t.Errorf("the grant has ended: %+v", g)
 	}
+
+	ok(t, b.send("POST", "/api/auth/logout", nil))
+	p.says(map[string]any{"sub": "bob-1"})
+	if got := c.through(p, "example", linking); got != "/auth/account#error=already_linked" {
+		t.Fatalf("bob's account: %s", got)
+	}
+	for token, i := p.lastGiven(), 0; !p.has(token); i++ {
+		if i == 1000 {
+			t.Fatal("after the end of bob's session: not revoked")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 // TestTokensFollowASignInThroughItsSecondStep.
@@ -1110,6 +1122,9 @@ func TestALogoutReachesWhatIsOnItsWay(t *testing.T) {
 			s.secret.add(cookie.Value)
 		}
 		ok(t, s.back(p.logout("pending", map[string]any{"sid": "sid-b"})))
+		if r := c.send("GET", "/api/auth/login/pending", nil); !isProblem(r, 401, "pending_ended") {
+			t.Errorf("the pending sign-in: %d %s; want 401 pending_ended", r.StatusCode, r.body)
+		}
 		if r := c.second(app.next()); !isProblem(r, 401, "pending_ended") {
 			t.Errorf("the second step: %d %s; want 401 pending_ended", r.StatusCode, r.body)
 		}
@@ -1135,6 +1150,13 @@ func TestAReplayedLogoutEndsNothingNewer(t *testing.T) {
 	ok(t, s.back(p.logout("another", map[string]any{"sub": "ada-1"})))
 	if r := c.send("GET", "/api/me", nil); r.StatusCode != 401 {
 		t.Errorf("after another logout: %d", r.StatusCode)
+	}
+	ok(t, s.back(p.logout("a third", map[string]any{"sub": "ada-1"})))
+	if all := strings.Count(s.log.String(), `"msg":"authn_provider_logout"`); all != 4 {
+		t.Errorf("%d logouts are recorded, want 4", all)
+	}
+	if n := strings.Count(s.log.String(), `"ended":0`); n != 3 || !s.logged(`"msg":"authn_provider_logout"`, `"ended":1`) {
+		t.Errorf("%d logouts have ended nothing, want 3, and the other one session", n)
 	}
 }
 
