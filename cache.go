@@ -80,7 +80,7 @@ func (c *Config) cacheStores(ctx context.Context, st *storage, measure *metrics.
 			s.sessions = s.accountsCache.Sessions(s.sessions)
 			s.together = s.accountsCache.Together(s.together)
 			if st.django != nil {
-				s.accounts = endsSessions{s.accounts, s.sessions}
+				s.accounts = endsSessions{s.accounts, s.sessions, s.tokens}
 			}
 			return s, nil
 		}
@@ -192,11 +192,13 @@ func (s *cachedStores) run(ctx context.Context, cache *nearcache.Cache, log *slo
 	return nil
 }
 
-// endsSessions is Django's accounts beside cached sessions. If a change moves the epoch but not the password, the store
-// deletes the rows of the user's sessions; here the sessions are deleted through the cache as well.
+// endsSessions is Django's accounts beside cached sessions and tokens. If a change moves the epoch but not the password, the store
+// deletes the rows of the user's sessions, and of the tokens in Django's tables; here they are deleted through the caches as well, which
+// otherwise learn of it from the feed, a little later.
 type endsSessions struct {
 	account.Store
 	sessions session.Store
+	tokens   token.Store
 }
 
 // View implements account.Viewer.
@@ -207,16 +209,67 @@ func (a endsSessions) View(ctx context.Context, id string) (*account.User, error
 func (a endsSessions) Change(ctx context.Context, id string, change func(*account.User) error) (*account.User, error) {
 	ended := false
 	u, err := a.Store.Change(ctx, id, func(u *account.User) error {
-		epoch, password := u.Epoch, u.Password
+		before := *u
 		err := change(u)
-		ended = u.Epoch != epoch && u.Password == password
+		ended = epochAlone(&before, u)
 		return err
 	})
 	if err != nil || !ended {
 		return u, err
 	}
-	if _, err := a.sessions.DeleteUser(ctx, id, session.ID{}); err != nil {
+	if err := a.end(ctx, id); err != nil {
 		return nil, err
 	}
 	return u, nil
+}
+
+func (a endsSessions) Transact(ctx context.Context, do func(account.Tx) error) error {
+	var tx *endingTx
+	err := a.Store.Transact(ctx, func(inner account.Tx) error {
+		tx = &endingTx{Tx: inner}
+		return do(tx)
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range tx.ended {
+		if err := a.end(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// end deletes the sessions of a user, and the tokens that may be in Django's tables.
+func (a endsSessions) end(ctx context.Context, id string) error {
+	if _, err := a.sessions.DeleteUser(ctx, id, session.ID{}); err != nil {
+		return err
+	}
+	_, err := a.tokens.DeleteUser(ctx, id, token.DRF, token.Knox)
+	return err
+}
+
+// endingTx notes the users whose epoch alone a transaction moves.
+type endingTx struct {
+	account.Tx
+	ended []string
+}
+
+func (t *endingTx) Change(u *account.User) error {
+	before, err := t.Load(u.ID)
+	if err != nil {
+		return err
+	}
+	if err := t.Tx.Change(u); err != nil {
+		return err
+	}
+	if epochAlone(before, u) {
+		t.ended = append(t.ended, u.ID)
+	}
+	return nil
+}
+
+// epochAlone reports whether a change moves the epoch and keeps the password.
+func epochAlone(before, after *account.User) bool {
+	return before.Epoch != after.Epoch && before.Password == after.Password
 }

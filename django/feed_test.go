@@ -16,6 +16,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 // newFed starts a pair on PostgreSQL whose Cloakroom answers from memory.
@@ -327,7 +328,7 @@ func TestInspectReportsTheFeed(t *testing.T) {
 	}
 }
 
-// A server doesn't wait for a notice of what it has done itself.
+// A server doesn't wait for a notice of what it has done itself: Django's triggers send none here.
 func TestASessionEndedHereIsRefusedAtOnce(t *testing.T) {
 	t.Attr("threat", "X01")
 	t.Parallel()
@@ -335,8 +336,10 @@ func TestASessionEndedHereIsRefusedAtOnce(t *testing.T) {
 	type ending struct {
 		what string
 		end  func(id string) error
+		name string
 		id   string
 		b    *person
+		text string // a token of REST framework's
 	}
 	cases := []*ending{
 		{what: "everything is ended", end: func(id string) error { return p.server.Accounts.RevokeAll(t.Context(), id) }},
@@ -350,11 +353,25 @@ func TestASessionEndedHereIsRefusedAtOnce(t *testing.T) {
 	var all []*person
 	for _, c := range cases {
 		name, id := p.user(t)
-		c.id, c.b = id, p.person(t)
+		owner, err := p.server.Accounts.Store.Load(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.text, _, err = p.server.Tokens.Create(t.Context(), token.Params{User: id, Epoch: owner.Epoch, Kind: token.DRF})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.name, c.id, c.b = name, id, p.person(t)
 		c.b.signsIn("Cloakroom", name, good) // of a session of Django's the first use would be written down, and told
 		all = append(all, c.b)
 	}
 	p.remembers(t, all...)
+	for _, c := range cases {
+		p.opens(t, c.text, c.name)
+	}
+	for _, table := range []string{"django_session", "auth_user", "authtoken_token"} {
+		p.execute(t, `ALTER TABLE `+table+` DISABLE TRIGGER USER`)
+	}
 	for _, c := range cases {
 		t.Run(c.what, func(t *testing.T) {
 			c.b.stays(t)
@@ -363,6 +380,9 @@ func TestASessionEndedHereIsRefusedAtOnce(t *testing.T) {
 			}
 			if status := c.b.ours.Do(t, "GET", "/api/me", nil, nil); status != http.StatusUnauthorized {
 				t.Errorf("right afterwards: %d", status)
+			}
+			if who := p.with(t, p.url, "/api/me", c.text); who != "" && c.what != "all sessions are ended" {
+				t.Errorf("right afterwards the token is %s's", who)
 			}
 		})
 	}
