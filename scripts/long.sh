@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/tools.sh
 need buildah buildah # builds the image of docs/deploy.md
+need firefox-esr firefox-esr # e2e/firefox walks through the pages with it
 need debootstrap debootstrap # makes a Debian system to install the package in
 CLOAKROOM_DEBIAN_MIRROR=$(debian_mirror)
 export CLOAKROOM_DEBIAN_MIRROR
@@ -12,4 +13,5 @@ go run ./internal/mutants
 CLOAKROOM_LONG=1 bash scripts/go.sh -count=1 -timeout 60m -p "$(nproc)"
 CLOAKROOM_LONG=1 bash scripts/web.sh --check
 CLOAKROOM_LONG=1 bash e2e/run.sh
+bash e2e/run.sh firefox/*.test.mjs
 FUZZ_SECONDS=60 bash scripts/check.sh
