@@ -161,6 +161,7 @@ func (c *Config) check() (checkedConfig, error) {
 	}
 	site, err := pages.New(catalogue, pages.Look{
 		Name: c.Name, Accent: c.Accent, Logo: c.Logo, Style: c.Style, Help: c.LinkHelp, Terms: c.LinkTerms, Privacy: c.LinkPrivacy, SignIn: c.SignInPath,
+		NoExtra: c.besideDjango(),
 	})
 	if err != nil {
 		return checkedConfig{}, fmt.Errorf("Config.%w", err)

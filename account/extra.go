@@ -63,7 +63,7 @@ func compactObject(text string) (string, error) {
 		return "", err
 	}
 	if short.Len() > MaxExtra {
-		return "", fmt.Errorf("This has %d bytes; at most %d are kept.", short.Len(), MaxExtra) //nolint:staticcheck // a sentence for people
+		return "", fmt.Errorf("This is too long. At most %d bytes are kept.", MaxExtra) //nolint:staticcheck // a sentence for people
 	}
 	return short.String(), nil
 }

@@ -120,7 +120,7 @@ test("the administration", async (t) => {
     const headers = { "Content-Type": "application/json" };
     assert.equal((await ask(page, path, { method: "PATCH", headers, body: '{"email":"hopper@example.com"}' })).status, 200);
     await page.getByLabel("Last name").fill("Hopper");
-    await page.getByRole("button", { name: "Save" }).click();
+    await section("Change this user").getByRole("button", { name: "Save" }).click();
     await told("Saved").waitFor();
     await page.reload();
     assert.equal(await page.getByLabel("Last name").inputValue(), "Hopper");
@@ -130,17 +130,47 @@ test("the administration", async (t) => {
   await t.test("a change that is refused keeps what was typed", async () => {
     await page.getByLabel("Username").fill(admin.username);
     await page.getByLabel("First name").fill("Grace Brewster");
-    await page.getByRole("button", { name: "Save" }).click();
+    await section("Change this user").getByRole("button", { name: "Save" }).click();
     const wrong = page.locator('input[name="username"][aria-invalid="true"]');
     await wrong.waitFor();
     assert.ok(await wrong.evaluate((field) => field === document.activeElement), "the focus is elsewhere");
     assert.equal(await wrong.inputValue(), admin.username);
     assert.equal(await page.getByLabel("First name").inputValue(), "Grace Brewster");
     await wrong.fill("grace");
-    await page.getByRole("button", { name: "Save" }).click();
+    await section("Change this user").getByRole("button", { name: "Save" }).click();
     await told("Saved").waitFor();
     await page.reload();
     assert.equal(await page.getByLabel("First name").inputValue(), "Grace Brewster");
+  });
+
+  await t.test("what the program keeps with a user is changed, and a text that is no object is refused at its field", async () => {
+    const data = section("Data of the program");
+    const shown = data.getByLabel("Shown to the user", { exact: true });
+    const hidden = data.getByLabel("Not shown to the user");
+    await shown.fill('{"plan": pro}');
+    await hidden.fill("[1]");
+    await data.getByRole("button", { name: "Save" }).click();
+    await data.locator('textarea[name="extra"][aria-invalid="true"]').waitFor();
+    await data.locator('textarea[name="private_extra"][aria-invalid="true"]').waitFor();
+    assert.ok(await shown.evaluate((field) => field === document.activeElement), "the focus is elsewhere");
+    assert.equal(await data.getByText("This is not a JSON object.").count(), 2);
+    await shown.fill('{"plan": "pro"}');
+    await hidden.fill(`{"note": "${"x".repeat(5000)}"}`);
+    await data.getByRole("button", { name: "Save" }).click();
+    await data.getByText(/This is too long\. At most 4,?096 bytes are kept/).waitFor();
+    await hidden.fill('{"crm": "A-1742"}');
+    await data.getByRole("button", { name: "Save" }).click();
+    await data.getByText("Saved").waitFor();
+    await page.reload();
+    assert.deepEqual(JSON.parse(await shown.inputValue()), { plan: "pro" });
+    assert.deepEqual(JSON.parse(await hidden.inputValue()), { crm: "A-1742" });
+    await shown.fill("");
+    await data.getByRole("button", { name: "Save" }).click();
+    await data.getByText("Saved").waitFor();
+    assert.equal(await shown.inputValue(), "");
+    const { extra, private_extra } = JSON.parse((await ask(page, `/api/auth/admin/users/${page.url().split("/").at(-1)}`)).body);
+    assert.deepEqual([extra, private_extra], [undefined, { crm: "A-1742" }]);
+    await page.reload();
   });
 
   await t.test("granted rights count at once for an open page", async (t) => {
@@ -154,7 +184,7 @@ test("the administration", async (t) => {
     await hers.getByRole("heading", { name: "No access" }).waitFor();
     await page.getByLabel("Staff: may open").check();
     await pick(page.getByRole("combobox", { name: "User permissions" }), "auth.view_user");
-    await page.getByRole("button", { name: "Save" }).click();
+    await section("Change this user").getByRole("button", { name: "Save" }).click();
     await told("Saved").waitFor();
     await hers.getByRole("heading", { name: "Users" }).waitFor();
     assert.equal(await hers.getByRole("link", { name: "Groups" }).count(), 0);

@@ -29,6 +29,8 @@ type Look struct {
 	Help, Terms, Privacy string
 	// SignIn is the path of a sign-in page of the app, to which the other pages lead. "": the built-in page.
 	SignIn string
+	// NoExtra says that the users have no place for data of the program, so the administration has no fields for it.
+	NoExtra bool
 }
 
 // DefaultName is the product's name if Look has none.

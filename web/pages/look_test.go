@@ -2,6 +2,7 @@ package pages_test
 
 import (
 	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -259,4 +260,14 @@ func FuzzLookFiles(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestADocumentSaysThatThereIsNoExtra only where there is none.
+func TestADocumentSaysThatThereIsNoExtra(t *testing.T) {
+	for none, want := range map[bool]int{true: 1, false: 0} {
+		document, err := io.ReadAll(get(t, dressed(t, pages.Look{NoExtra: none}), "/auth/admin/users/1").Body)
+		if err != nil || strings.Count(string(document), "noExtra") != want {
+			t.Errorf("%v: %s, %v", none, document, err)
+		}
+	}
 }

@@ -136,7 +136,7 @@ func (s *Site) dress(l Look) (common look, styles []string, err error) {
 	if common.Name, err = l.name(); err != nil {
 		return look{}, nil, err
 	}
-	common.SignIn = l.SignIn
+	common.SignIn, common.NoExtra = l.SignIn, l.NoExtra
 	if common.Links, err = l.links(); err != nil {
 		return look{}, nil, err
 	}
@@ -198,6 +198,7 @@ type look struct {
 	Name      string            `json:"name"`
 	Logo      string            `json:"logo,omitempty"`
 	SignIn    string            `json:"signIn,omitempty"`
+	NoExtra   bool              `json:"noExtra,omitempty"`
 	Links     map[string]string `json:"links"`
 	Language  string            `json:"language"`
 	Languages map[string]string `json:"languages"`

@@ -6,6 +6,8 @@ export interface Look {
   logo?: string;
   /** The path of the app's own sign-in page; undefined if it has none. */
   signIn?: string;
+  /** The users have no place for data of the program, as beside Django. */
+  noExtra?: boolean;
   /** The addresses of the links at the foot of each page. */
   links: Readonly<Partial<Record<"help" | "terms" | "privacy", string>>>;
   /** The language of the document, and all that there are, each with its own name for itself. */

@@ -182,6 +182,7 @@ export const texts = {
       ...section("pages.admin.user"),
       lastLogin: (when: string) => t("pages.admin.user.lastLogin", { when }),
       factorsRemoveSure: (name: string) => t("pages.admin.user.factorsRemoveSure", { name }),
+      extraHint: t("pages.admin.user.extraHint", { sample: '{"plan": "pro"}' }),
       factorsRemoved: (name: string) => t("pages.admin.user.factorsRemoved", { name }),
       linkMade: (name: string, until: string) => t("pages.admin.user.linkMade", { name, until }),
       endSure: (name: string) => t("pages.admin.user.endSure", { name }),

@@ -10,7 +10,7 @@ export interface AdminUser extends User {
 }
 
 export type UserChange = Partial<
-  Pick<AdminUser, "username" | "email" | "first_name" | "last_name" | "is_staff" | "is_superuser" | "groups" | "direct_permissions">
+  Pick<AdminUser, "username" | "email" | "first_name" | "last_name" | "is_staff" | "is_superuser" | "groups" | "direct_permissions" | "extra" | "private_extra">
 >;
 
 export interface AdminSession extends Session {

@@ -2,6 +2,7 @@ import { useRef, useState } from "react";
 import { Link, useNavigate, useParams } from "react-router";
 import type { User } from "../api.ts";
 import { formatDay, formatFull } from "../dates.ts";
+import { look } from "../look.ts";
 import { Button } from "../parts/button.tsx";
 import { Confirm } from "../parts/confirm.tsx";
 import { Checkbox } from "../parts/field.tsx";
@@ -17,6 +18,7 @@ import { SessionTable } from "./session-table.tsx";
 import { TokenTable } from "./token-table.tsx";
 import type { AdminUser, ResetLink } from "./types.ts";
 import { useFlash } from "./use-flash.ts";
+import { UserExtra } from "./user-extra.tsx";
 import { UserForm } from "./user-form.tsx";
 import { UserBadges } from "./users.tsx";
 
@@ -71,6 +73,7 @@ function UserDetails({ me, user }: { me: User; user: AdminUser }) {
           />
         </section>
       ) : <Facts user={user} />}
+      {!look.noExtra && <UserExtra me={me} user={user} />}
       {hasPermission(me, "sessions.view_session") && <WhereSignedIn me={me} id={id} />}
       {hasPermission(me, "authtoken.view_token") && <UserTokens me={me} id={id} />}
       {hasPermission(me, "auth.change_user") && <UserFactors me={me} user={user} />}

@@ -30,6 +30,28 @@ export function Field({ name, label, note, hint, errors, required = true, type =
   );
 }
 
+interface TextAreaProps {
+  name: string;
+  label: string;
+  rows: number;
+  hint?: ReactNode;
+  errors?: readonly string[] | undefined;
+  defaultValue?: string;
+  readOnly?: boolean;
+}
+
+/** A labelled field for several lines of code. */
+export function TextArea({ name, label, hint, errors, ...rest }: TextAreaProps) {
+  const id = useId();
+  return (
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      <textarea id={id} name={name} {...plainText} {...rest} {...ariaFor(id, hint, errors)} />
+      <FieldMessages id={id} hint={hint} errors={errors} />
+    </div>
+  );
+}
+
 interface PasswordFieldProps {
   name: string;
   label: string;

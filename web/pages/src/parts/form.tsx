@@ -19,7 +19,7 @@ export function Form({ error, sending, retype, onSend, children }: FormProps) {
   useEffect(() => {
     if (!error || !form.current) return;
     const fallback = retype && error.code === "invalid_credentials" ? `[name="${retype}"]` : "";
-    const wrong = form.current.querySelector<HTMLInputElement>('[aria-invalid="true"]')
+    const wrong = form.current.querySelector<HTMLInputElement | HTMLTextAreaElement>('[aria-invalid="true"]')
       ?? (fallback ? form.current.querySelector<HTMLInputElement>(fallback) : null);
     wrong?.focus();
     wrong?.select();
