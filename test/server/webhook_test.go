@@ -24,13 +24,14 @@ type receiver struct {
 	requests map[string]bool // the IDs of requests whose events were accepted
 	ids      []string        // of messages, as they were accepted
 	n        int
+	refuse   int // one request of so many is refused
 
 	hang atomic.Bool
 }
 
 func newReceiver(t *testing.T) *receiver {
 	t.Helper()
-	r := &receiver{requests: map[string]bool{}, secret: filepath.Join(t.TempDir(), "hooks.secret")}
+	r := &receiver{refuse: 50, requests: map[string]bool{}, secret: filepath.Join(t.TempDir(), "hooks.secret")}
 	if err := os.WriteFile(r.secret, []byte("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +63,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.n++; r.n%50 == 7 { // it is tried again after five seconds
+	if r.n++; r.n%r.refuse == 7 { // it is tried again after five seconds
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
@@ -132,6 +133,92 @@ func TestAcknowledgedEventsReachAnEndpointThroughKills(t *testing.T) {
 	if len(acknowledged) < 4 {
 		t.Error("there were too few sign-ins")
 	}
+}
+
+// TestNoAcknowledgedEventIsLostAtARate: people sign out as fast as the server answers, it is killed in the middle, again and again, and the
+// event of each sign-out that was answered is in the table, and is delivered.
+func TestNoAcknowledgedEventIsLostAtARate(t *testing.T) {
+	t.Attr("threat", "WH06")
+	t.Parallel()
+	r := newReceiver(t)
+	r.refuse = 1000 // each refusal takes five seconds
+	s := start(t, r.flag())
+	users := s.people("kim", 400)
+	r.knows(s)
+	var acknowledged []string
+	lives := 4
+	if long {
+		lives = 30
+	}
+	for life := range lives {
+		tickets := make(chan string, len(users))
+		for _, ticket := range s.give(users...) {
+			tickets <- ticket
+		}
+		close(tickets)
+		var mu sync.Mutex
+		answered, enough := 0, 50+rand.N(len(users)/2)
+		var all sync.WaitGroup
+		for range 16 {
+			all.Go(func() {
+				for ticket := range tickets {
+					a, err := s.holding(ticket).signOut()
+					if err != nil {
+						return // the server is gone
+					}
+					mu.Lock()
+					if a.status == http.StatusOK {
+						acknowledged = append(acknowledged, a.header.Get("X-Request-Id"))
+						if answered++; answered == enough {
+							_ = s.command.Process.Kill()
+						}
+					}
+					mu.Unlock()
+				}
+			})
+		}
+		all.Wait()
+		<-s.done
+		s.transport.CloseIdleConnections()
+		if answered < enough {
+			t.Fatalf("life %d: only %d sign-outs were acknowledged", life, answered)
+		}
+		if n := s.unrecorded(acknowledged); n > 0 {
+			t.Errorf("life %d: %d of %d acknowledged events are not in the table", life, n, len(acknowledged))
+		}
+		s.start()
+	}
+	eventually(t, "each acknowledged event is delivered", func() bool { return r.missing(acknowledged) == 0 })
+	t.Logf("%d sign-outs acknowledged", len(acknowledged))
+}
+
+// unrecorded returns how many of the requests have no event in the table.
+func (s *server) unrecorded(requests []string) (n int) {
+	s.t.Helper()
+	db := s.open()
+	defer db.Close()
+	rows, err := db.QueryContext(s.t.Context(), `SELECT request FROM audit`)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer rows.Close()
+	recorded := map[string]bool{}
+	for rows.Next() {
+		var request string
+		if err := rows.Scan(&request); err != nil {
+			s.t.Fatal(err)
+		}
+		recorded[request] = true
+	}
+	if err := rows.Err(); err != nil {
+		s.t.Fatal(err)
+	}
+	for _, id := range requests {
+		if !recorded[id] {
+			n++
+		}
+	}
+	return n
 }
 
 // TestAHangingEndpointHoldsNoRequest, and gets everything once it answers again.
