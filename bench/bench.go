@@ -166,11 +166,11 @@ type section struct {
 func (b *bench) sections() (all []section) {
 	for _, s := range []section{
 		{"sign-outs", b.signOuts}, {"start-up", b.startUp}, {"gateways", b.gateway}, {"sign-ins", b.signIns},
-		{"/api/me under a flood of sign-ins", b.flood}, {"live sessions", b.liveSessions}, {"mail", b.mailing}, {"purge", b.purge},
+		{"/api/me under a flood of sign-ins", b.flood}, {"live sessions", b.liveSessions}, {"mail", b.mailing}, {"events", b.events}, {"purge", b.purge},
 	} {
 		switch {
 		case !b.wanted(s.name):
-		case (s.name == "purge" || s.name == "mail") && b.plan.quick:
+		case (s.name == "purge" || s.name == "mail" || s.name == "events") && b.plan.quick:
 			b.miss(s.name, errQuick)
 		default:
 			all = append(all, s)
