@@ -15,7 +15,10 @@ const t = texts.admin.user;
 
 /** What the server's program keeps with a user. An administrator who may not change users sees it if there is any. */
 export function UserExtra({ me, user }: { me: User; user: AdminUser }) {
-  const [saves, setSaves] = useState(0); // the form's key: after each save it shows the server's values
+  // What the form begins with: the user as loaded first, and after a save as the server answered. What was typed is compared with it, whatever
+  // is loaded meanwhile.
+  const [shown, setShown] = useState(user);
+  const [saves, setSaves] = useState(0); // the form's key
   const [done, setDone] = useState(false);
   const change = hasPermission(me, "auth.change_user");
   if (!change && !user.extra && !user.private_extra) return null;
@@ -24,7 +27,8 @@ export function UserExtra({ me, user }: { me: User; user: AdminUser }) {
       <h2 id="extra-heading">{t.extraHeading}</h2>
       <p className="muted">{t.extraWhat}</p>
       {done && <Notice tone="good">{t.saved}</Notice>}
-      <ExtraForm key={saves} user={user} change={change} onSend={() => setDone(false)} onSaved={() => {
+      <ExtraForm key={saves} user={shown} change={change} onSend={() => setDone(false)} onSaved={(saved) => {
+        setShown(saved);
         setSaves(saves + 1);
         setDone(true);
       }} />
@@ -34,12 +38,11 @@ export function UserExtra({ me, user }: { me: User; user: AdminUser }) {
 
 const fields = ["extra", "private_extra"];
 
-function ExtraForm({ user, change, onSend, onSaved }: { user: AdminUser; change: boolean; onSend: () => void; onSaved: () => void }) {
-  const [shown] = useState(user); // what was typed is compared with what the form began with, whatever is loaded meanwhile
+function ExtraForm({ user, change, onSend, onSaved }: { user: AdminUser; change: boolean; onSend: () => void; onSaved: (user: AdminUser) => void }) {
   const save = useAdminMutation(async (typed: { extra: string; private_extra: string }) =>
-    mutations.changeUser({ id: String(user.id), change: changedExtra(typed, shown) }));
+    mutations.changeUser({ id: String(user.id), change: changedExtra(typed, user) }));
   const errors = save.error?.errors ?? {};
-  const parts = [["extra", t.extraPublic, shown.extra], ["private_extra", t.extraPrivate, shown.private_extra]] as const;
+  const parts = [["extra", t.extraPublic, user.extra], ["private_extra", t.extraPrivate, user.private_extra]] as const;
   return (
     <Form error={save.error ?? undefined} sending={save.isPending} onSend={(field) => {
       onSend();
