@@ -3,7 +3,9 @@ package cloakroom_test
 import (
 	"bufio"
 	"database/sql"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -17,6 +19,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/cloakroom-auth/cloakroom/internal/oidc/oidctest"
+	"github.com/cloakroom-auth/cloakroom/internal/passkey/passkeytest"
 )
 
 var (
@@ -84,7 +89,7 @@ func shop(t *testing.T, at string) (dir string) {
 }
 
 // TestAModuleOfItsOwnDoesAllOfIt: what the page about Go programs shows as a whole is built outside the repository, by the page alone, and does
-// what it says: orders that go with their user, a plan in /api/me, mail by the program, events by webhook, and a stop.
+// what it says: orders that go with their user, passkeys, another provider, a plan in /api/me, mail by the program, events by webhook, and a stop.
 func TestAModuleOfItsOwnDoesAllOfIt(t *testing.T) {
 	l, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
@@ -102,7 +107,7 @@ func TestAModuleOfItsOwnDoesAllOfIt(t *testing.T) {
 	}))
 	t.Cleanup(endpoint.Close)
 
-	command := exec.Command(filepath.Join(dir, "shop"))
+	command := exec.Command(filepath.Join(dir, "shop"), "example="+oidctest.New(t).Settings(`"label":"Example"`))
 	command.Dir = dir
 	command.Env = append(os.Environ(), "WEBHOOK_URL="+endpoint.URL, "WEBHOOK_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 	log, err := os.Create(filepath.Join(dir, "log"))
@@ -168,12 +173,18 @@ func TestAModuleOfItsOwnDoesAllOfIt(t *testing.T) {
 	if err := json.NewDecoder(want(200, "GET", "/api/auth/methods", nil).Body).Decode(&methods); err != nil || !methods.Password || !methods.Passkey {
 		t.Errorf("the ways in are %+v, %v", methods, err)
 	}
+	byPasskey(t, b, base)
+	byProvider(t, base)
 	want(202, "POST", "/api/auth/signup", map[string]string{"email": "bob@example.com"})
 	eventually("mail to bob", func() bool {
 		return strings.Contains(logged(), "mail to bob@example.com") && strings.Contains(logged(), base+"/")
 	})
 
-	want(200, "POST", "/api/auth/admin/users", map[string]any{"username": "eve", "password": goodPassword})
+	var made struct{ ID int }
+	err = json.NewDecoder(want(200, "POST", "/api/auth/admin/users", map[string]any{"username": "eve", "password": goodPassword}).Body).Decode(&made)
+	if err != nil {
+		t.Fatal(err)
+	}
 	eve := newBrowser(t, base)
 	if r := eve.send("POST", "/api/auth/login", map[string]string{"username": "eve", "password": goodPassword}); r.StatusCode != 200 {
 		t.Fatalf("eve's sign-in: %s", r.Status)
@@ -184,8 +195,8 @@ func TestAModuleOfItsOwnDoesAllOfIt(t *testing.T) {
 	if r := eve.send("POST", "/orders?what=coffee", nil); r.StatusCode != 200 {
 		t.Errorf("eve orders: %s", r.Status)
 	}
-	want(200, "DELETE", "/api/auth/admin/users/2", struct{}{})
-	eventually("the program is told", func() bool { return strings.Contains(logged(), "user 2 is gone") })
+	want(200, "DELETE", fmt.Sprint("/api/auth/admin/users/", made.ID), struct{}{})
+	eventually("the program is told", func() bool { return strings.Contains(logged(), fmt.Sprintf("user %d is gone", made.ID)) })
 	eventually("the webhook is told", func() bool { return delivered.Load() > 0 })
 	orders := ordersIn(t, filepath.Join(dir, "shop.db"))
 	if len(orders) != 1 || orders[0] != "tea" {
@@ -196,6 +207,63 @@ func TestAModuleOfItsOwnDoesAllOfIt(t *testing.T) {
 	}
 	if err := command.Wait(); err != nil {
 		t.Errorf("it stops with %v\n%s", err, logged())
+	}
+}
+
+// byPasskey adds a passkey of the user who is signed in, and signs in with it elsewhere.
+func byPasskey(t *testing.T, b *browser, base string) {
+	t.Helper()
+	read := func(in *browser, path string, body any) (out struct {
+		PublicKey struct{ Challenge string }
+		Username  string
+		Passkey   struct {
+			User string `json:"user_id"`
+		}
+	}) {
+		t.Helper()
+		method := "POST"
+		if body == nil {
+			method = "GET"
+		}
+		r := in.send(method, path, body)
+		text, err := io.ReadAll(r.Body)
+		if err != nil || r.StatusCode != 200 || json.Unmarshal(text, &out) != nil {
+			t.Fatalf("%s: %s %s, %v", path, r.Status, text, err)
+		}
+		return out
+	}
+	device := passkeytest.New("localhost", base)
+	options := read(b, "/api/auth/factors/passkey/options", map[string]string{"kind": "passkey"})
+	read(b, "/api/auth/factors/passkey", map[string]any{"kind": "passkey", "credential": json.RawMessage(device.Creation(options.PublicKey.Challenge).JSON())})
+	var err error
+	if device.Handle, err = base64.RawURLEncoding.DecodeString(read(b, "/api/auth/factors", nil).Passkey.User); err != nil {
+		t.Fatal(err)
+	}
+	other := newBrowser(t, base)
+	options = read(other, "/api/auth/passkey/options", map[string]any{})
+	read(other, "/api/auth/passkey/login", map[string]any{"credential": json.RawMessage(device.Assertion(options.PublicKey.Challenge).Sign(device))})
+	if me := read(other, "/api/me", nil); me.Username != "ada" {
+		t.Errorf("the passkey signs in %+v", me)
+	}
+}
+
+// byProvider signs in at the provider, which makes an account.
+func byProvider(t *testing.T, base string) {
+	t.Helper()
+	b := newBrowser(t, base)
+	var start struct{ Location string }
+	r := b.send("POST", "/api/auth/oidc/example/start", map[string]string{"next": "/api/auth/me"})
+	if err := json.NewDecoder(r.Body).Decode(&start); err != nil || r.StatusCode != 200 {
+		t.Fatalf("the start at the provider: %s, %v", r.Status, err)
+	}
+	answer, err := b.Get(start.Location)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != 200 || answer.Request.URL.Path != "/api/auth/me" {
+		t.Fatalf("the visit to the provider ends at %s: %s %s, %v", answer.Request.URL, answer.Status, text, err)
 	}
 }
 
