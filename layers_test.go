@@ -24,23 +24,22 @@ type layer struct {
 // layers is the house: arrows only go down. A new package fails the test until it has its line here.
 var layers = map[string]layer{
 	// The domain knows no database and no network.
-	"session":               {own: []string{"internal/reqinfo", "audit", "internal/housekeeping", "internal/timelimit"}, others: []string{"golang.org/x/net/publicsuffix"}},
-	"password":              {own: []string{"internal/timelimit"}, others: []string{"golang.org/x/"}},
-	"throttle":              {own: []string{"internal/timelimit"}},
+	"session":               {own: []string{"internal/reqinfo", "audit", "internal/resilience"}, others: []string{"golang.org/x/net/publicsuffix"}},
+	"password":              {own: []string{"internal/resilience"}, others: []string{"golang.org/x/"}},
+	"throttle":              {own: []string{"internal/resilience"}},
 	"internal/feed":         {},
-	"token":                 {own: []string{"audit", "internal/housekeeping", "internal/timelimit"}},
+	"token":                 {own: []string{"audit", "internal/resilience"}},
 	"internal/jwt":          {own: []string{"audit", "session", "token", "sealed", "internal/keyring"}, others: []string{"github.com/golang-jwt/jwt/v5"}},
 	"csrf":                  {others: []string{"golang.org/x/", "github.com/rs/cors"}},
-	"account":               {own: []string{"password", "throttle", "internal/timelimit"}, others: []string{"golang.org/x/"}},
-	"audit":                 {own: []string{"internal/reqinfo", "internal/housekeeping"}},
+	"account":               {own: []string{"password", "throttle", "internal/resilience"}, others: []string{"golang.org/x/"}},
+	"audit":                 {own: []string{"internal/reqinfo", "internal/resilience"}},
 	"internal/events":       {own: []string{"account", "auth", "session"}},
-	"auth":                  {own: []string{"internal/reqinfo", "account", "internal/jwt", "password", "session", "token", "internal/problem", "internal/timelimit"}},
+	"auth":                  {own: []string{"internal/reqinfo", "account", "internal/jwt", "password", "session", "token", "internal/problem", "internal/resilience"}},
 	"internal/device":       {own: []string{"session"}, others: []string{"github.com/go-jose/go-jose/v4"}},
-	"internal/housekeeping": {},
-	"internal/timelimit":    {},
+	"internal/resilience":   {},
 	"internal/totp":         {},
 	"internal/recoverycode": {},
-	"internal/secondstep":   {own: []string{"account", "factor", "link", "signin", "internal/housekeeping"}},
+	"internal/secondstep":   {own: []string{"account", "factor", "link", "signin", "internal/resilience"}},
 	"internal/tag":          {},
 	"internal/passkey":      {own: []string{"factor", "internal/tag", "signin"}, others: []string{"github.com/go-webauthn/webauthn", "golang.org/x/net/publicsuffix"}},
 	"internal/oidc":         {others: []string{"github.com/coreos/go-oidc/v3/oidc", "github.com/go-jose/go-jose/v4", "golang.org/x/oauth2"}},
@@ -53,7 +52,7 @@ var layers = map[string]layer{
 	"mail":                  {},
 	"internal/mailer":       {own: []string{"mail"}, others: []string{"github.com/wneessen/go-mail"}},
 	"internal/texts":        {others: []string{"golang.org/x/text"}},
-	"internal/letters":      {own: []string{"account", "audit", "throttle", "internal/housekeeping", "internal/outbox", "internal/texts", "mail"}, others: []string{"golang.org/x/net/publicsuffix"}},
+	"internal/letters":      {own: []string{"account", "audit", "throttle", "internal/resilience", "internal/outbox", "internal/texts", "mail"}, others: []string{"golang.org/x/net/publicsuffix"}},
 	"internal/outbox":       {own: []string{"audit", "internal/keyring", "mail"}},
 	"signin":                {},
 	"webhook":               {own: []string{"audit"}},
@@ -61,7 +60,6 @@ var layers = map[string]layer{
 	"store":                 {own: []string{"account", "audit", "factor", "link", "mail", "sealed", "session", "signin", "throttle", "token", "webhook"}},
 	"internal/reqinfo":      {},
 	"internal/problem":      {own: []string{"internal/reqinfo"}},
-	"internal/reconnect":    {},
 
 	"internal/authenticator": {own: []string{"account", "factor", "internal/keyring", "internal/recoverycode", "internal/secondstep", "internal/tag", "internal/totp", "signin", "throttle"}},
 
@@ -79,7 +77,7 @@ var layers = map[string]layer{
 		others: []string{"github.com/pressly/goose/v3"},
 	},
 	"internal/nearcache/fence": {own: []string{"internal/feed"}},
-	"internal/nearcache":       {own: []string{"account", "session", "store", "token", "internal/feed", "internal/nearcache/fence", "internal/timelimit"}},
+	"internal/nearcache":       {own: []string{"account", "session", "store", "token", "internal/feed", "internal/nearcache/fence", "internal/resilience"}},
 	"internal/walwatch":        {others: []string{"golang.org/x/sys"}},
 	"memory":                   {own: []string{"account", "audit", "factor", "link", "mail", "signin", "session", "throttle", "token", "sealed", "store", "webhook"}},
 	"sqlite": {
@@ -87,8 +85,8 @@ var layers = map[string]layer{
 		others: []string{"modernc.org/sqlite", "modernc.org/libc", "golang.org/x/sys"},
 	},
 	"redis":            {own: []string{"internal/redisdb", "session", "throttle"}},
-	"internal/redisdb": {own: []string{"internal/feed", "internal/reconnect", "session", "throttle"}, others: []string{"github.com/redis/rueidis"}},
-	"internal/pg":      {own: []string{"internal/feed", "internal/reconnect"}, others: []string{"github.com/jackc/pgx/v5", "golang.org/x/sys"}},
+	"internal/redisdb": {own: []string{"internal/feed", "internal/resilience", "session", "throttle"}, others: []string{"github.com/redis/rueidis"}},
+	"internal/pg":      {own: []string{"internal/feed", "internal/resilience"}, others: []string{"github.com/jackc/pgx/v5", "golang.org/x/sys"}},
 	"postgres": {
 		own: []string{
 			"account", "audit", "session", "throttle", "token", "sealed", "store", "internal/sqlstore", "internal/pg",
@@ -107,12 +105,12 @@ var layers = map[string]layer{
 	// What the network sees.
 	"web/pages": {own: []string{"internal/texts"}},
 	"internal/gateway": {own: []string{
-		"audit", "auth", "csrf", "session", "internal/problem", "internal/reqinfo", "internal/timelimit",
+		"audit", "auth", "csrf", "session", "internal/problem", "internal/reqinfo", "internal/resilience",
 	}},
 	"internal/httpapi": {own: []string{
 		"internal/device",
 		"account", "audit", "auth", "csrf", "internal/jwt", "internal/events", "password", "session", "throttle", "token",
-		"internal/keyring", "internal/problem", "internal/reqinfo", "internal/admin", "internal/timelimit", "internal/secondstep", "signin", "internal/letters", "mail", "internal/passkey",
+		"internal/keyring", "internal/problem", "internal/reqinfo", "internal/admin", "internal/resilience", "internal/secondstep", "signin", "internal/letters", "mail", "internal/passkey",
 		"factor", "link", "internal/authenticator", "internal/grant", "internal/oidc", "internal/texts",
 	}},
 

@@ -3,7 +3,7 @@ package account
 import (
 	"context"
 
-	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
 // Query selects users for [Store.List].
@@ -153,7 +153,7 @@ func View(ctx context.Context, s Store, id string) (*User, error) {
 	if v, ok := s.(Viewer); ok {
 		return v.View(ctx, id)
 	}
-	ctx, cancel := timelimit.ForCheck(ctx)
+	ctx, cancel := resilience.LimitCheck(ctx)
 	defer cancel()
 	return s.Load(ctx, id)
 }

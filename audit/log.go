@@ -10,8 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/internal/housekeeping"
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
 const (
@@ -219,7 +219,7 @@ func Mask(login string) string {
 func (l *Log) Run(ctx context.Context) error {
 	finish := l.observe()
 	failing := false
-	housekeeping.Work{
+	resilience.Background{
 		Flush: func(ctx context.Context) {
 			err := l.Flush(ctx)
 			if !failing && ctx.Err() == nil {

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
-	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
 // The refusals of this package, as they are sent. Where Django REST framework has a sentence, it is used.
@@ -180,7 +180,7 @@ func CheckFullyFresh(ctx context.Context, i *Identity) error {
 	if q.resolver.SecondStep == nil {
 		return nil
 	}
-	ctx, cancel := timelimit.ForCheck(ctx)
+	ctx, cancel := resilience.LimitCheck(ctx)
 	defer cancel()
 	demanded, err := q.resolver.SecondStep(ctx, i.User.ID)
 	if err != nil {

@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -28,7 +28,7 @@ func ReadTogether(sessions session.Store, accounts account.Store) Together {
 		return nil
 	}
 	return func(ctx context.Context, id session.ID, _ int64) (*session.Record, *account.User, error) {
-		ctx, cancel := timelimit.ForCheck(ctx)
+		ctx, cancel := resilience.LimitCheck(ctx)
 		defer cancel()
 		return read(ctx, id)
 	}

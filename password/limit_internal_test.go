@@ -5,7 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
 // TestHashingDoesNotCountAgainstTheTimeForStores: a minute in the queue and a minute of hashing leave a call all the time that
@@ -17,7 +17,7 @@ func TestHashingDoesNotCountAgainstTheTimeForStores(t *testing.T) {
 		slow := func() error { time.Sleep(time.Minute); return nil }
 		go func() { _ = h.run(t.Context(), 1, slow) }()
 		synctest.Wait()
-		ctx, cancel := timelimit.With(t.Context(), 5*time.Second)
+		ctx, cancel := resilience.Limit(t.Context(), 5*time.Second)
 		defer cancel()
 		if err := h.run(ctx, 1, slow); err != nil {
 			t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
-	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
 // pool limits the hashes that are computed at the same time and the callers that wait for one.
@@ -88,7 +88,7 @@ func (h *Hasher) tooLong(ahead int64) bool {
 
 // run waits for room and then calls compute, which continues if ctx ends. Neither counts against the time limit of ctx.
 func (h *Hasher) run(ctx context.Context, weight int64, compute func() error) error {
-	defer timelimit.Pause(ctx)()
+	defer resilience.PauseLimit(ctx)()
 	p := h.started()
 	weight = min(weight, p.workers)
 	if err := h.enter(ctx, weight); err != nil {

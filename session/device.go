@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
 // ProofLife is for how long a browser that a session is bound to has proven itself.
@@ -93,7 +93,7 @@ func (q *Request) excuse() error {
 
 // bind puts the binding of a session in force, and returns the session as it is then. If that fails, the next request tries again.
 func (m *Manager) bind(ctx context.Context, s *Session) *Session {
-	ctx, cancel := timelimit.ForCheck(ctx)
+	ctx, cancel := resilience.LimitCheck(ctx)
 	defer cancel()
 	done := false
 	err := m.Rebind(ctx, s.ID, func(r *Record) error {

@@ -9,7 +9,7 @@ import (
 	"slices"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/internal/housekeeping"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
 // SignOut ends the request's session and deletes its cookie. It is no error if the session has ended already, or there is no
@@ -19,7 +19,7 @@ func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request) error {
 	if err := m.needsStore(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), housekeeping.Timeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), resilience.BackgroundTimeout)
 	defer cancel()
 	// Two session cookies sign no one in, but they do end both sessions.
 	q := m.request(r)

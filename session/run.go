@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/internal/housekeeping"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
 // touchEvery is how exactly the last use is recorded. An idle limit under ten times that is recorded more exactly.
@@ -34,7 +34,7 @@ func (m *Manager) touch(ctx context.Context, s *Session, now int64) {
 	}
 	// The write happens before the session would have expired, or not at all: a session that another check has found
 	// expired must not come back.
-	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), at(min(u.end, now+int64(housekeeping.Timeout/time.Second))))
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), at(min(u.end, now+int64(resilience.BackgroundTimeout/time.Second))))
 	defer cancel()
 	m.write(ctx, []Use{u.seen})
 }
@@ -43,7 +43,7 @@ func (m *Manager) touch(ctx context.Context, s *Session, now int64) {
 func (m *Manager) enqueue(u pendingUse, now int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.running || u.end-now <= int64((housekeeping.FlushEvery+housekeeping.Timeout)/time.Second) {
+	if !m.running || u.end-now <= int64((resilience.FlushEvery+resilience.BackgroundTimeout)/time.Second) {
 		return false
 	}
 	if m.pending == nil {
@@ -78,7 +78,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		return err
 	}
 	m.setBatching(true)
-	housekeeping.Work{Flush: m.flush, Purge: m.purge, Failed: m.purgeFailed}.Run(ctx)
+	resilience.Background{Flush: m.flush, Purge: m.purge, Failed: m.purgeFailed}.Run(ctx)
 	m.setBatching(false)
 	m.flush(context.WithoutCancel(ctx))
 	return nil
@@ -98,9 +98,9 @@ func (m *Manager) flush(ctx context.Context) {
 	pending := m.pending
 	m.pending = nil
 	m.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, housekeeping.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, resilience.BackgroundTimeout)
 	defer cancel()
-	safe := time.Now().Add(housekeeping.Timeout).Unix()
+	safe := time.Now().Add(resilience.BackgroundTimeout).Unix()
 	uses := make([]Use, 0, len(pending))
 	for _, u := range pending {
 		if u.end > safe {

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
 // The errors that a [Store] returns. Any other error is an outage: nothing is known about the session, and the answer must
@@ -125,7 +125,7 @@ func view(ctx context.Context, s Store, from Viewer, id ID) (r *Record, now int6
 		r, err = from.View(ctx, id, now)
 		return r, now, err
 	}
-	ctx, cancel := timelimit.ForCheck(ctx)
+	ctx, cancel := resilience.LimitCheck(ctx)
 	defer cancel()
 	r, err = s.Load(ctx, id)
 	return r, time.Now().Unix(), err

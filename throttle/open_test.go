@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
@@ -161,7 +161,7 @@ func TestWaitingForOpenTriesDoesNotCountAgainstTheTimeForStores(t *testing.T) {
 				}
 			}
 		}()
-		ctx, cancel := timelimit.With(t.Context(), 5*time.Second)
+		ctx, cancel := resilience.Limit(t.Context(), 5*time.Second)
 		defer cancel()
 		began := time.Now()
 		if _, err := g.Reserve(ctx, ann); err != nil || time.Since(began) < time.Minute {

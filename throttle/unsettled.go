@@ -5,7 +5,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
 // openTries tracks the unsettled tries of this process by the keys of their counters, and lets others wait for them. The
@@ -92,7 +92,7 @@ func (o *openTries) wait(ctx context.Context, keys []string, seen []uint64, full
 	if w == nil {
 		return again, "", nil
 	}
-	defer timelimit.Pause(ctx)()
+	defer resilience.PauseLimit(ctx)()
 	select {
 	case again = <-w.wake:
 	case <-ctx.Done():

@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/internal/housekeeping"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
 // touchEvery is the accuracy of the last use.
@@ -16,7 +16,7 @@ const touchEvery = time.Minute
 func (s *Service) Run(ctx context.Context) error {
 	_ = s.store() // fail now, rather than at the first purge
 	s.batch(true)
-	housekeeping.Work{Flush: s.flush, Purge: s.purge, Failed: s.purgeFailed}.Run(ctx)
+	resilience.Background{Flush: s.flush, Purge: s.purge, Failed: s.purgeFailed}.Run(ctx)
 	s.batch(false)
 	s.flush(context.WithoutCancel(ctx))
 	return nil
@@ -52,7 +52,7 @@ func (s *Service) flush(ctx context.Context) {
 	for id, at := range pending {
 		uses = append(uses, Used{ID: id, At: at})
 	}
-	ctx, cancel := context.WithTimeout(ctx, housekeeping.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, resilience.BackgroundTimeout)
 	defer cancel()
 	s.write(ctx, uses)
 }

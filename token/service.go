@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/internal/housekeeping"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
 // DefaultTTL is how long a personal token lives if its owner doesn't choose.
@@ -180,7 +180,7 @@ func (s *Service) Use(ctx context.Context, t *Token) {
 	if now-t.LastUsedAt.Unix() < int64(touchEvery/time.Second) || s.wait(t.id, now) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), housekeeping.Timeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resilience.BackgroundTimeout)
 	defer cancel()
 	s.write(ctx, []Used{{ID: t.id, At: now}})
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
 // The errors of a [Store]. Any other error is an outage: the result is unknown.
@@ -125,7 +125,7 @@ func View(ctx context.Context, s Store, id ID) (*Record, error) {
 	if v, ok := s.(Viewer); ok {
 		return v.View(ctx, id)
 	}
-	ctx, cancel := timelimit.ForCheck(ctx)
+	ctx, cancel := resilience.LimitCheck(ctx)
 	defer cancel()
 	return s.Load(ctx, id)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/csrf"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
-	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -260,7 +260,7 @@ func (g *Gateway) lost(ctx context.Context, c caller) error {
 // currentIdentity returns the identity of a caller as it is now, or why there is none. ctx must have the values of the
 // request's context. The check doesn't count as a use of the session, and finds it under its present ticket.
 func (g *Gateway) currentIdentity(ctx context.Context, c caller) (*auth.Identity, error) {
-	ctx, cancel := timelimit.ForCheck(ctx)
+	ctx, cancel := resilience.LimitCheck(ctx)
 	defer cancel()
 	if c.who.Session == nil {
 		return auth.CheckAgain(ctx)

@@ -12,7 +12,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
-	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
 // The headers that name the user to an upstream. All of them are always set, and empty if the value is unknown, so none ever
@@ -264,7 +264,7 @@ func (g *Gateway) hideCredentials(ctx context.Context, h http.Header, who *auth.
 	if who != nil && who.Session == nil {
 		return // it was the credential of this request
 	}
-	ctx, cancel := timelimit.ForCheck(ctx)
+	ctx, cancel := resilience.LimitCheck(ctx)
 	defer cancel()
 	if rest := g.c.Auth.StripCredentials(ctx, lines); rest != nil {
 		h["Authorization"] = rest

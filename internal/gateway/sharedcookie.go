@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -157,7 +157,7 @@ func (x *exchange) superseded() bool {
 	if x.who == nil || x.who.Session == nil {
 		return false // the ticket never named a session
 	}
-	ctx, cancel := timelimit.ForCheck(x.in.Context())
+	ctx, cancel := resilience.LimitCheck(x.in.Context())
 	defer cancel()
 	for _, id := range x.tickets.ids {
 		_, err := x.u.g.c.Shared.Sessions.Store.Load(ctx, id)
@@ -184,7 +184,7 @@ func (x *exchange) signsIn(c *http.Cookie) bool {
 	if id == (session.ID{}) || slices.Contains(x.tickets.ids, id) {
 		return false
 	}
-	ctx, cancel := timelimit.ForCheck(x.in.Context())
+	ctx, cancel := resilience.LimitCheck(x.in.Context())
 	defer cancel()
 	_, err := x.u.g.c.Shared.Sessions.Store.Load(ctx, id)
 	return err == nil

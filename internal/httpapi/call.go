@@ -16,8 +16,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/oidc"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
-	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
 	"github.com/cloakroom-auth/cloakroom/link"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/signin"
@@ -308,7 +308,7 @@ func answer[In, Out any](c *call, f func(c *call, in In) (Out, error)) (out Out,
 		return out, err
 	}
 	run := func(ctx context.Context) (err error) {
-		ctx, cancel := timelimit.With(ctx, callTimeout)
+		ctx, cancel := resilience.Limit(ctx, callTimeout)
 		defer cancel()
 		c.r = c.r.WithContext(ctx)
 		if c.acts() {

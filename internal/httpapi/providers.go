@@ -23,8 +23,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/oidc"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
-	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
 	"github.com/cloakroom-auth/cloakroom/link"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/signin"
@@ -125,7 +125,7 @@ func (c *call) checkNoOwnFactor(u *account.User) error {
 
 // askProvider calls a provider. Its time doesn't count against that of the stores.
 func (c *call) askProvider(ask func(context.Context) (string, error)) (string, error) {
-	defer timelimit.Pause(c.ctx())()
+	defer resilience.PauseLimit(c.ctx())()
 	ctx, cancel := context.WithTimeout(c.ctx(), providerTime)
 	defer cancel()
 	text, err := ask(ctx)
@@ -162,7 +162,7 @@ func finishAtProvider(c *call) (location string, err error) {
 	if c.r.Method == http.MethodHead {
 		return "", errNotFound
 	}
-	ctx, cancel := timelimit.With(c.ctx(), callTimeout)
+	ctx, cancel := resilience.Limit(c.ctx(), callTimeout)
 	defer cancel()
 	c.r = c.r.WithContext(ctx)
 	answer, err := url.ParseQuery(c.r.URL.RawQuery)

@@ -13,8 +13,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
-	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
 	"github.com/cloakroom-auth/cloakroom/signin"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
@@ -229,7 +229,7 @@ func (c *call) settleFactors(u *account.User, demand secondstep.Demand) (*accoun
 
 // wouldDo returns what a user can show to be fresh, or fully fresh: each entry is what has to be shown together, joined by "+".
 func (c *call) wouldDo(u *account.User, fully bool) []string {
-	ctx, cancel := timelimit.With(context.WithoutCancel(c.ctx()), callTimeout) // the time of the call itself is over
+	ctx, cancel := resilience.Limit(context.WithoutCancel(c.ctx()), callTimeout) // the time of the call itself is over
 	defer cancel()
 	demand, all, err := c.api.Steps.Has(ctx, u.ID)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/internal/housekeeping"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 	"github.com/cloakroom-auth/cloakroom/mail"
 )
 
@@ -99,7 +99,7 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	done := make(chan error, 1)
 	go func() { done <- s.Outbox.Run(ctx) }()
-	housekeeping.Work{
+	resilience.Background{
 		Flush: func(context.Context) {},
 		Purge: func(ctx context.Context, limit int) (int, error) {
 			now := time.Now().Unix()

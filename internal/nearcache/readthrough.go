@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache/fence"
-	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
 // view caches the records of one store.
@@ -96,7 +96,7 @@ func (v *view[ID, R]) readShared(ctx context.Context, id ID, now int64, load fun
 
 // read asks the store by load, and caches the answer if it may be cached.
 func (v *view[ID, R]) read(ctx context.Context, id ID, load func(context.Context, ID) (*R, error)) (*R, error) {
-	ctx, cancel := timelimit.ForCheck(ctx)
+	ctx, cancel := resilience.LimitCheck(ctx)
 	defer cancel()
 	begun := v.cache.beginRead()
 	r, err := load(ctx, id)

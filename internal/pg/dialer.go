@@ -21,7 +21,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 
-	"github.com/cloakroom-auth/cloakroom/internal/reconnect"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
 const (
@@ -38,7 +38,7 @@ type Dialer struct {
 	address *Address
 	hidden  string        // see hidden
 	lender  *pgxpool.Pool // connections are borrowed from it; nil: the Dialer makes its own
-	gate    reconnect.Gate
+	gate    resilience.Gate
 
 	pooled    atomic.Bool         // the last connection was behind a pooler
 	preferred atomic.Int32        // the host of the last successful attempt
@@ -104,7 +104,7 @@ func (d *Dialer) Connect(ctx context.Context) (driver.Conn, error) {
 	if d.lender != nil {
 		return d.borrow(ctx)
 	}
-	conn, err := reconnect.Connect(ctx, &d.gate, d.dial)
+	conn, err := resilience.Connect(ctx, &d.gate, d.dial)
 	if err != nil && err == ctx.Err() {
 		err = fmt.Errorf("connect to %s: %w", d.address, err)
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
-	"github.com/cloakroom-auth/cloakroom/internal/reconnect"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -25,7 +25,7 @@ const currentSchema = `coalesce(current_schema(), '')`
 
 const (
 	// longestRetry is the longest wait before Listen connects again.
-	longestRetry = reconnect.LongestPause
+	longestRetry = resilience.LongestProbePause
 )
 
 // errPooled means that the feed's connection goes through a pooler.

@@ -11,13 +11,13 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
-	"github.com/cloakroom-auth/cloakroom/internal/reconnect"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
 const (
 	// firstPause and longestPause bound the wait before the next attempt to listen.
 	firstPause   = 50 * time.Millisecond
-	longestPause = reconnect.LongestPause
+	longestPause = resilience.LongestProbePause
 )
 
 // broadcast is the feed of one database. The server runs one command at a time, so messages have one order, and each

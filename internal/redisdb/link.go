@@ -15,7 +15,7 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"github.com/cloakroom-auth/cloakroom/internal/reconnect"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
 // errReplica means that the server is a replica. Its answers must not be used.
@@ -26,7 +26,7 @@ var errReplica = errors.New("redis is a replica; this needs the primary")
 // the next ones go where the address leads by then.
 type link struct {
 	rueidis.Client
-	gate   reconnect.Gate
+	gate   resilience.Gate
 	dial   func(ctx context.Context) (net.Conn, error) // connects without sending anything
 	greets []string                                    // AUTH and its arguments; nil: none
 
@@ -46,7 +46,7 @@ func connect(o rueidis.ClientOption) (*link, error) {
 		return c.Close()
 	}
 	o.DialCtxFn = func(ctx context.Context, _ string, _ *net.Dialer, _ *tls.Config) (net.Conn, error) {
-		return reconnect.Connect(ctx, &l.gate, l.open)
+		return resilience.Connect(ctx, &l.gate, l.open)
 	}
 	client, err := rueidis.NewClient(o)
 	if err != nil {

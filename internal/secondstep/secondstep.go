@@ -15,7 +15,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/factor"
-	"github.com/cloakroom-auth/cloakroom/internal/housekeeping"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 	"github.com/cloakroom-auth/cloakroom/link"
 	"github.com/cloakroom-auth/cloakroom/signin"
 )
@@ -397,7 +397,7 @@ func (s *Service) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	housekeeping.Work{
+	resilience.Background{
 		Flush: func(context.Context) {},
 		Purge: func(ctx context.Context, limit int) (int, error) {
 			n, err := s.Signins.DeleteExpired(ctx, time.Now().Unix(), limit)

@@ -1,4 +1,4 @@
-package timelimit_test
+package resilience_test
 
 import (
 	"context"
@@ -7,18 +7,18 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/internal/timelimit"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
 func TestTheClockStandsStillInAPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		ctx, cancel := timelimit.With(t.Context(), 5*time.Second)
+		ctx, cancel := resilience.Limit(t.Context(), 5*time.Second)
 		defer cancel()
 		child, stop := context.WithCancel(ctx)
 		defer stop()
 		time.Sleep(2 * time.Second)
-		outer, inner := timelimit.Pause(child), timelimit.Pause(child)
+		outer, inner := resilience.PauseLimit(child), resilience.PauseLimit(child)
 		time.Sleep(time.Minute)
 		inner()
 		time.Sleep(time.Minute)
@@ -36,9 +36,9 @@ func TestTheClockStandsStillInAPause(t *testing.T) {
 func TestALimitEndsWithItsParentAndItsCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		parent, stop := context.WithCancel(t.Context())
-		ctx, cancel := timelimit.With(parent, time.Second)
+		ctx, cancel := resilience.Limit(parent, time.Second)
 		defer cancel()
-		resume := timelimit.Pause(ctx)
+		resume := resilience.PauseLimit(ctx)
 		stop()
 		<-ctx.Done()
 		resume()
@@ -46,19 +46,19 @@ func TestALimitEndsWithItsParentAndItsCancel(t *testing.T) {
 		if ctx.Err() != context.Canceled {
 			t.Errorf("ended with %v; want the error of its parent", ctx.Err())
 		}
-		other, cancel := timelimit.With(t.Context(), time.Second)
+		other, cancel := resilience.Limit(t.Context(), time.Second)
 		cancel()
 		if <-other.Done(); other.Err() != context.Canceled {
 			t.Errorf("ended with %v; want Canceled", other.Err())
 		}
-		timelimit.Pause(t.Context())()
+		resilience.PauseLimit(t.Context())()
 	})
 }
 
 func TestACheckWaitsAtMostFiveSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		ctx, cancel := timelimit.ForCheck(t.Context())
+		ctx, cancel := resilience.LimitCheck(t.Context())
 		defer cancel()
 		<-ctx.Done()
 		if got := time.Since(began); got != 5*time.Second || ctx.Err() != context.DeadlineExceeded {

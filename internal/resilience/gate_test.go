@@ -1,4 +1,4 @@
-package reconnect_test
+package resilience_test
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/internal/reconnect"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
 var errAway = errors.New("away")
@@ -46,7 +46,7 @@ func (s *server) set(away bool) {
 func TestAnOutageIsProbedOnceAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{takes: 50 * time.Millisecond}
-		g := &reconnect.Gate{Probe: func(context.Context) error { return s.dial() }}
+		g := &resilience.Gate{Probe: func(context.Context) error { return s.dial() }}
 		if err := g.Do(s.dial); err != nil {
 			t.Fatalf("while the server is there: %v", err)
 		}
@@ -80,7 +80,7 @@ func TestAnOutageIsProbedOnceAtATime(t *testing.T) {
 
 func TestAnOldFailureSaysNothingOfAServerThatIsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := &reconnect.Gate{Probe: func(context.Context) error { return errAway }}
+		g := &resilience.Gate{Probe: func(context.Context) error { return errAway }}
 		var slow sync.WaitGroup
 		slow.Go(func() {
 			_ = g.Do(func() error { time.Sleep(time.Second); return errAway })
@@ -99,7 +99,7 @@ func TestAnOldFailureSaysNothingOfAServerThatIsBack(t *testing.T) {
 func TestProbesEndWhenNoCallerWantsThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{away: true}
-		g := &reconnect.Gate{Probe: func(context.Context) error { return s.dial() }}
+		g := &resilience.Gate{Probe: func(context.Context) error { return s.dial() }}
 		_ = g.Do(s.dial)
 		time.Sleep(time.Minute)
 		if s.dials > 15 {

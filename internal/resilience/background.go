@@ -1,5 +1,4 @@
-// Package housekeeping runs the work of a store that no request waits for: batched writes, and purging of expired rows.
-package housekeeping
+package resilience
 
 import (
 	"cmp"
@@ -10,8 +9,8 @@ import (
 const (
 	// FlushEvery is the default time between two batches.
 	FlushEvery = 5 * time.Second
-	// Timeout limits a call of a store that no request waits for.
-	Timeout = 5 * time.Second
+	// BackgroundTimeout limits a call of a store that no request waits for.
+	BackgroundTimeout = 5 * time.Second
 
 	purgeEvery = time.Minute
 	purgeBatch = 200
@@ -21,8 +20,9 @@ const (
 	purgeTakes = 20 * time.Millisecond
 )
 
-// Work is the work of one store. The goroutine that calls Run does all of it.
-type Work struct {
+// Background is the work with one store that no request waits for: batched writes, and purging of expired rows. The goroutine that
+// calls Run does all of it.
+type Background struct {
 	// Flush writes a batch. It is called once in every Every; 0: FlushEvery.
 	Flush func(context.Context)
 	Every time.Duration
@@ -36,20 +36,20 @@ type Work struct {
 }
 
 // Run flushes and purges until ctx ends.
-func (w Work) Run(ctx context.Context) {
-	flush, purge := time.NewTicker(cmp.Or(w.Every, FlushEvery)), time.NewTimer(0)
+func (b Background) Run(ctx context.Context) {
+	flush, purge := time.NewTicker(cmp.Or(b.Every, FlushEvery)), time.NewTimer(0)
 	defer flush.Stop()
 	defer purge.Stop()
-	limit := cmp.Or(w.Batch, purgeBatch)
+	limit := cmp.Or(b.Batch, purgeBatch)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-flush.C:
-			w.Flush(ctx)
+			b.Flush(ctx)
 		case <-purge.C:
 			var pause time.Duration
-			limit, pause = w.purge(ctx, limit)
+			limit, pause = b.purge(ctx, limit)
 			purge.Reset(pause)
 		}
 	}
@@ -57,15 +57,15 @@ func (w Work) Run(ctx context.Context) {
 
 // purge removes a batch, and returns the limit of the next one and the pause before it. It rests for half as long as it has worked, so
 // that other writes get through.
-func (w Work) purge(ctx context.Context, limit int) (next int, pause time.Duration) {
-	bounded, cancel := context.WithTimeout(ctx, Timeout)
+func (b Background) purge(ctx context.Context, limit int) (next int, pause time.Duration) {
+	bounded, cancel := context.WithTimeout(ctx, BackgroundTimeout)
 	defer cancel()
-	least := cmp.Or(w.Batch, purgeBatch)
+	least := cmp.Or(b.Batch, purgeBatch)
 	began := time.Now()
-	n, err := w.Purge(bounded, limit)
+	n, err := b.Purge(bounded, limit)
 	took := time.Since(began)
 	if err != nil && ctx.Err() == nil {
-		w.Failed(ctx, err)
+		b.Failed(ctx, err)
 	}
 	switch {
 	case err != nil || n < limit:
@@ -73,7 +73,7 @@ func (w Work) purge(ctx context.Context, limit int) (next int, pause time.Durati
 	case took > purgeTakes:
 		limit = max(limit/2, least)
 	case took < purgeTakes/2:
-		limit = max(min(2*limit, cmp.Or(w.Most, purgeMost)), least)
+		limit = max(min(2*limit, cmp.Or(b.Most, purgeMost)), least)
 	}
 	return limit, max(took/2, purgePause)
 }

@@ -1,5 +1,4 @@
-// Package reconnect limits the attempts to connect to an unreachable server.
-package reconnect
+package resilience
 
 import (
 	"context"
@@ -9,9 +8,9 @@ import (
 )
 
 const (
-	// firstPause and LongestPause bound the pause between two probes of an unreachable server.
-	firstPause   = 10 * time.Millisecond
-	LongestPause = 250 * time.Millisecond
+	// firstPause and LongestProbePause bound the pause between two probes of an unreachable server.
+	firstPause        = 10 * time.Millisecond
+	LongestProbePause = 250 * time.Millisecond
 	// unasked is how long probes continue while no caller wants a connection.
 	unasked = time.Second
 )
@@ -80,7 +79,7 @@ func (g *Gate) note(err error, era int) {
 
 // probe tries until the server is reachable or no caller wants a connection.
 func (g *Gate) probe() {
-	for pause := firstPause; ; pause = min(2*pause, LongestPause) {
+	for pause := firstPause; ; pause = min(2*pause, LongestProbePause) {
 		time.Sleep(pause)
 		if !g.wanted() {
 			return

@@ -1,4 +1,4 @@
-package housekeeping
+package resilience
 
 import (
 	"context"
@@ -62,7 +62,7 @@ func (b *backlog) work(t *testing.T, batch int) (took time.Duration) {
 	began := time.Now()
 	go func() {
 		defer close(done)
-		Work{Flush: func(context.Context) {}, Purge: b.purge, Batch: batch, Failed: func(context.Context, error) {}}.Run(ctx)
+		Background{Flush: func(context.Context) {}, Purge: b.purge, Batch: batch, Failed: func(context.Context, error) {}}.Run(ctx)
 	}()
 	for b.left() > 0 {
 		time.Sleep(time.Millisecond)
@@ -115,7 +115,7 @@ func TestAPurgeThatFailsWaits(t *testing.T) {
 		defer stop()
 		b := &backlog{rows: 100_000, each: time.Microsecond}
 		var failed atomic.Int32
-		go Work{Flush: func(context.Context) {}, Purge: b.purge, Failed: func(context.Context, error) { failed.Add(1) }}.Run(ctx)
+		go Background{Flush: func(context.Context) {}, Purge: b.purge, Failed: func(context.Context, error) { failed.Add(1) }}.Run(ctx)
 		time.Sleep(3 * time.Millisecond)
 		synctest.Wait()
 		b.set(errors.New("away"))

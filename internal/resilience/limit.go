@@ -1,6 +1,6 @@
-// Package timelimit limits the time that a call, or one check in it, waits for the stores. The clock of a call can stand still:
-// hashing a password takes as long as the processors let it, which says nothing about the stores.
-package timelimit
+// Package resilience bounds what slow and unreachable stores cost: how long a call waits for them, how often an unreachable server is
+// tried, and how much of a store's time the work takes that no request waits for.
+package resilience
 
 import (
 	"context"
@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// limited is a context that ends with [context.DeadlineExceeded] when its time is used up. It has no Deadline, since that
+// limited is a context that ends with [context.DeadlineExceeded] when its time is used up. Its clock can stand still: hashing a
+// password takes as long as the processors let it, which says nothing about the stores. It has no Deadline, since that
 // moves with each pause.
 type limited struct {
 	context.Context
@@ -24,8 +25,8 @@ type limited struct {
 
 type key struct{}
 
-// With returns a context that ends when ctx does, or when d has passed without the pauses. Call cancel when the work is done.
-func With(ctx context.Context, d time.Duration) (_ context.Context, cancel func()) {
+// Limit returns a context that ends when ctx does, or when d has passed without the pauses. Call cancel when the work is done.
+func Limit(ctx context.Context, d time.Duration) (_ context.Context, cancel func()) {
 	l := &limited{Context: ctx, done: make(chan struct{}), left: d, started: time.Now()}
 	stop := context.AfterFunc(ctx, func() { l.end(ctx.Err()) })
 	l.timer = time.AfterFunc(d, l.expire)
@@ -38,18 +39,18 @@ func With(ctx context.Context, d time.Duration) (_ context.Context, cancel func(
 // forCheck is how long one check of a credential may wait for a store. A store that takes longer counts as an outage.
 const forCheck = 5 * time.Second
 
-// ForCheck returns a context for one check of a credential in a store: it ends when ctx does, or after five seconds. Call
+// LimitCheck returns a context for one check of a credential in a store: it ends when ctx does, or after five seconds. Call
 // cancel when the check is done.
-func ForCheck(ctx context.Context) (_ context.Context, cancel context.CancelFunc) {
+func LimitCheck(ctx context.Context) (_ context.Context, cancel context.CancelFunc) {
 	if end, ok := ctx.Deadline(); ok && time.Until(end) <= forCheck {
 		return ctx, func() {}
 	}
 	return context.WithTimeout(ctx, forCheck)
 }
 
-// Pause stops the clock of ctx until resume is called, which must be called once. Pauses may overlap. If ctx isn't limited,
+// PauseLimit stops the clock of ctx until resume is called, which must be called once. Pauses may overlap. If ctx isn't limited,
 // nothing happens. A context that is limited twice pauses the inner limit alone.
-func Pause(ctx context.Context) (resume func()) {
+func PauseLimit(ctx context.Context) (resume func()) {
 	l, ok := ctx.Value(key{}).(*limited)
 	if !ok {
 		return func() {}
