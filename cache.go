@@ -13,6 +13,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/internal/metrics"
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
+	"github.com/cloakroom-auth/cloakroom/internal/peerlink"
 	"github.com/cloakroom-auth/cloakroom/internal/pg"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/token"
@@ -28,16 +29,21 @@ type cachedStores struct {
 	accountsCache *nearcache.Cache   // nil: accounts aren't cached
 	caches        []*nearcache.Cache // each needs its Run
 	feed          *pg.Feed           // nil: there is none
+	peers         *peerlink.Link     // nil: nodes talk over the feed alone
 }
 
 func (s *cachedStores) close() error {
 	for _, cache := range s.caches {
 		cache.Close()
 	}
-	if s.feed == nil {
-		return nil
+	var err error
+	if s.feed != nil {
+		err = s.feed.Close()
 	}
-	return s.feed.Close()
+	if s.peers != nil {
+		err = errors.Join(err, s.peers.Close())
+	}
+	return err
 }
 
 // reach returns an error if revocations can't be published to the other nodes.
@@ -74,6 +80,11 @@ func (c *Config) cacheStores(ctx context.Context, st *storage, measure *metrics.
 	}
 	if config != nil {
 		s.feed, _ = config.Feed.(*pg.Feed)
+	}
+	if err := s.openPeers(c, s.feed != nil || st.redis != nil); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	if config != nil {
 		s.accountsCache = s.newCache(c, *config, measure)
 		s.accounts, s.tokens = s.accountsCache.Accounts(s.accounts), s.accountsCache.Tokens(s.tokens)
 		if st.redis == nil || config.Feed != nil { // one feed serves both databases
@@ -172,9 +183,26 @@ func (c *Config) poolFeed(ctx context.Context) (*nearcache.Config, error) {
 	return &nearcache.Config{Feed: f}, nil
 }
 
+// openPeers opens the address of Config.PeerListen.
+func (s *cachedStores) openPeers(c *Config, feed bool) (err error) {
+	switch {
+	case c.PeerListen == "":
+		return nil
+	case !feed:
+		return errors.New("Config.PeerListen: without a feed of PostgreSQL or Redis there are no other nodes")
+	}
+	if s.peers, err = peerlink.Open(c.PeerListen); err != nil {
+		return fmt.Errorf("Config.PeerListen: %w", err)
+	}
+	return nil
+}
+
 func (s *cachedStores) newCache(c *Config, config nearcache.Config, measure *metrics.Metrics) *nearcache.Cache {
 	if config.Feed != nil {
 		config.Feed = measure.Feed(config.Feed)
+		if s.peers != nil {
+			config.Direct = s.peers
+		}
 	}
 	config.Strict = c.Revocation == "strict"
 	config.MaxBytes, config.Log = c.MemoryBytes, c.Log

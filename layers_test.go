@@ -84,9 +84,10 @@ var layers = map[string]layer{
 		own:    []string{"account", "audit", "session", "throttle", "token", "sealed", "store", "internal/sqlstore", "internal/walwatch"},
 		others: []string{"modernc.org/sqlite", "modernc.org/libc", "golang.org/x/sys"},
 	},
-	"redis":            {own: []string{"internal/redisdb", "session", "throttle"}},
-	"internal/redisdb": {own: []string{"internal/feed", "internal/resilience", "session", "throttle"}, others: []string{"github.com/redis/rueidis"}},
-	"internal/pg":      {own: []string{"internal/feed", "internal/resilience"}, others: []string{"github.com/jackc/pgx/v5", "golang.org/x/sys"}},
+	"redis":             {own: []string{"internal/redisdb", "session", "throttle"}},
+	"internal/redisdb":  {own: []string{"internal/feed", "internal/resilience", "session", "throttle"}, others: []string{"github.com/redis/rueidis"}},
+	"internal/pg":       {own: []string{"internal/feed", "internal/resilience"}, others: []string{"github.com/jackc/pgx/v5", "golang.org/x/sys"}},
+	"internal/peerlink": {},
 	"postgres": {
 		own: []string{
 			"account", "audit", "session", "throttle", "token", "sealed", "store", "internal/sqlstore", "internal/pg",
@@ -118,7 +119,7 @@ var layers = map[string]layer{
 	"": {
 		own: []string{
 			"factor", "account", "audit", "auth", "csrf", "django", "internal/gateway", "internal/httpapi", "internal/jwt", "internal/events", "internal/metrics", "internal/nearcache", "password", "postgres",
-			"internal/redisdb", "sealed", "session", "sqlite", "store", "throttle", "token", "web/pages",
+			"internal/peerlink", "internal/redisdb", "sealed", "session", "sqlite", "store", "throttle", "token", "web/pages",
 			"internal/admin", "internal/authenticator", "internal/device", "internal/grant", "internal/keyring", "internal/oidc", "internal/pg", "internal/reqinfo", "internal/secondstep",
 			"internal/courier", "internal/letters", "internal/mailer", "internal/outbox", "internal/texts", "mail", "webhook", "internal/passkey",
 		},

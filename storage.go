@@ -105,8 +105,8 @@ func (c *Config) makeDataDir() error {
 
 // broughtStores returns the stores of c.Stores.
 func (c *Config) broughtStores() (*storage, error) {
-	if c.DB != "" || c.Pool != nil || c.SQLite != nil || c.Sessions != "" || c.Feed != "" {
-		return nil, errors.New("Config.Stores replaces DB, Pool, SQLite, Sessions and Feed: leave these empty")
+	if c.DB != "" || c.Pool != nil || c.SQLite != nil || c.Sessions != "" || c.Feed != "" || c.PeerListen != "" {
+		return nil, errors.New("Config.Stores replaces DB, Pool, SQLite, Sessions, Feed and PeerListen: leave these empty")
 	}
 	s := &storage{Set: *c.Stores, ping: c.Ping, close: func() error { return nil }}
 	if s.ping == nil {

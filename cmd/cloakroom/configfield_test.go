@@ -32,7 +32,7 @@ var processFlags = map[string]string{
 // flagValues are values of flags that not every text is one of. FILE stands for a file with a secret.
 var flagValues = map[string]string{
 	"webhook": "https://hooks.example.com/x=FILE", "db-file": "FILE", "sessions-file": "FILE", "feed-file": "FILE", "smtp-password-file": "FILE",
-	"audit-retention": "100h",
+	"audit-retention": "100h", "peer-listen": "127.0.0.1:0",
 }
 
 // TestEveryFlagIsAFieldOfConfig: whatever the command can do, a Go program can, by a named field.

@@ -29,6 +29,7 @@ type settings struct {
 
 	Revocation string   `enum:"fenced,strict" default:"fenced" placeholder:"MODE" help:"fenced answers from memory, and a revocation waits until every node has dropped the session; strict asks the database at each request."`
 	Feed       string   `xor:"feed" placeholder:"URL" standard:"--db" help:"The address of the PostgreSQL server itself, postgres://USER@HOST/NAME, if --db leads through a pooler. Nodes announce revocations to each other there."`
+	PeerListen string   `placeholder:"IP:PORT" standard:"the feed alone" help:"An address of this machine at which other nodes acknowledge revocations directly, by UDP. It makes sign-outs faster, and many nodes cheaper for the database. Port 0 is any free port."`
 	FeedFile   textFile `name:"feed-file" placeholder:"FILE" xor:"feed" help:"A file that holds --feed: other users of the machine can read command lines."`
 	MemoryMB   int64    `name:"memory-mb" default:"256" placeholder:"N" help:"How many MiB of sessions, accounts and tokens to keep in memory."`
 
@@ -164,6 +165,7 @@ func (s *settings) config(a *app, publicURL string, log *slog.Logger) cloakroom.
 	c.Signup, c.SignupDomains, c.MailCode = s.Signup, s.SignupDomains, s.MailCode
 	c.Providers, c.Webhooks = s.Provider, s.webhooks()
 	c.RedisMayLose, c.Log = s.RedisMayLose, log
+	c.PeerListen = s.PeerListen
 	c.Revocation, c.Feed, c.MemoryBytes = s.Revocation, s.Feed+string(s.FeedFile), s.MemoryMB<<20
 	c.Cookie = cloakroom.Cookie{Name: s.CookieName, Domain: s.CookieDomain, Path: s.CookiePath, SameSite: sameSites[s.CookieSamesite]}
 	return c

@@ -14,6 +14,9 @@ type Config struct {
 	Feed    feed.Feed           // between all nodes that use the stores
 	Commits fence.CommitCounter // of the database that holds all the stores
 
+	// Direct is how nodes acknowledge revocations without the feed; nil: they use the feed for that too. It has no effect without Feed.
+	Direct fence.Direct
+
 	// Strict disables caching, so that each check asks the store. Revocations are still fenced, for nodes that cache.
 	Strict bool
 
@@ -43,7 +46,7 @@ func New(config Config) *Cache {
 	none := func(fence.Sum) {}
 	c.dropSession, c.dropToken, c.dropAccount = none, none, none
 	if config.Feed != nil {
-		c.validator = fence.NewNode(memory{c}, config.Feed, config.Strict, config.Log)
+		c.validator = fence.NewNode(memory{c}, config.Feed, config.Direct, config.Strict, config.Log)
 	} else {
 		c.validator = fence.NewCommits(memory{c}, config.Commits, config.Strict)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
+	"github.com/cloakroom-auth/cloakroom/internal/peerlink"
 	"github.com/cloakroom-auth/cloakroom/internal/pg"
 	"github.com/cloakroom-auth/cloakroom/internal/redisdb"
 	"github.com/cloakroom-auth/cloakroom/postgres"
@@ -49,7 +50,15 @@ func beNode(ctx context.Context, where []string) error {
 	if err != nil {
 		return err
 	}
-	cache := nearcache.New(nearcache.Config{Feed: f})
+	config := nearcache.Config{Feed: f}
+	if len(where) > 2 { // an address for other nodes
+		link, err := peerlink.Open(where[2])
+		if err != nil {
+			return err
+		}
+		config.Direct = link
+	}
+	cache := nearcache.New(config)
 	w.sessions = cache.Sessions(toldSessions{w.sessions})
 	if w.accounts != nil {
 		w.accounts = cache.Accounts(w.accounts)

@@ -35,6 +35,7 @@ type cluster struct {
 type member struct {
 	t        *testing.T
 	wire     *wire
+	lane     *lane // nil: none
 	cache    *nearcache.Cache
 	gate     *gate
 	sessions session.Store
@@ -44,10 +45,19 @@ type member struct {
 	stop     func()
 }
 
-// inCluster runs a test with nodes that have been up for a while.
+// inCluster runs a test with nodes that have been up for a while: once with a feed alone, and once with direct ways too.
 func inCluster(t *testing.T, nodes int, story func(t *testing.T, c *cluster)) {
+	for _, direct := range []bool{false, true} {
+		inClusterWith(t, direct, nodes, story)
+		if t.Failed() {
+			t.Fatalf("with direct ways: %v", direct)
+		}
+	}
+}
+
+func inClusterWith(t *testing.T, direct bool, nodes int, story func(t *testing.T, c *cluster)) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &cluster{t: t, db: memory.New(), net: &network{}}
+		c := &cluster{t: t, db: memory.New(), net: &network{direct: direct}}
 		for range nodes {
 			c.join(nearcache.Config{})
 		}
@@ -75,6 +85,10 @@ func (c *cluster) join(config nearcache.Config) *member {
 func (c *cluster) idle(config nearcache.Config) *member {
 	m := &member{t: c.t, wire: c.net.join(), gate: &gate{}}
 	config.Feed = m.wire
+	if c.net.direct {
+		m.lane = c.net.open()
+		config.Direct = m.lane
+	}
 	m.cache = nearcache.New(config)
 	c.t.Cleanup(m.cache.Close)
 	m.sessions = m.cache.Sessions(gatedSessions{c.db.Sessions, m.gate})

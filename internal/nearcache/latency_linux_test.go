@@ -3,6 +3,7 @@ package nearcache_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
+	"github.com/cloakroom-auth/cloakroom/internal/peerlink"
 	"github.com/cloakroom-auth/cloakroom/internal/pg"
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 	"github.com/cloakroom-auth/cloakroom/internal/redisdb"
@@ -33,7 +35,7 @@ func BenchmarkSignOut(b *testing.B) {
 				ctx, stop := context.WithCancel(context.Background())
 				done := make(chan error, nodes)
 				for range nodes {
-					c := nearcache.New(nearcache.Config{Feed: join()})
+					c := nearcache.New(benchConfig(b, join()))
 					go func() { done <- c.Run(ctx) }()
 					nearcache.Settle(b, c)
 					all = append(all, c.Sessions(store))
@@ -73,7 +75,7 @@ func BenchmarkSignOuts(b *testing.B) {
 				ctx, stop := context.WithCancel(context.Background())
 				done := make(chan error, 3)
 				for range 3 {
-					c := nearcache.New(nearcache.Config{Feed: join()})
+					c := nearcache.New(benchConfig(b, join()))
 					go func() { done <- c.Run(ctx) }()
 					nearcache.Settle(b, c)
 					all = append(all, c.Sessions(store))
@@ -122,6 +124,20 @@ func BenchmarkSignOuts(b *testing.B) {
 			})
 		}
 	}
+}
+
+// benchConfig is a node with a direct way to others, unless the variable CLOAKROOM_FEED_ALONE is set.
+func benchConfig(b *testing.B, f feed.Feed) nearcache.Config {
+	config := nearcache.Config{Feed: f}
+	if os.Getenv("CLOAKROOM_FEED_ALONE") == "" {
+		link, err := peerlink.Open("127.0.0.1:0")
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { link.Close() })
+		config.Direct = link
+	}
+	return config
 }
 
 // each calls do for 0 to n-1, from several clients.

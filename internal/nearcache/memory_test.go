@@ -516,7 +516,7 @@ func TestAnUnreadableMessageDropsEverything(t *testing.T) {
 
 // TestAnswersAreBatched: while one message with answers is being sent, the next ones are collected.
 func TestAnswersAreBatched(t *testing.T) {
-	inCluster(t, 12, func(t *testing.T, c *cluster) {
+	inClusterWith(t, false, 12, func(t *testing.T, c *cluster) {
 		var group sync.WaitGroup
 		for i, m := range c.nodes {
 			m.wire.set(func() { m.wire.delay = 5 * time.Millisecond })
@@ -579,7 +579,7 @@ func TestNoticesAreShared(t *testing.T) {
 
 // TestANoticeGathersUntilTheOneBeforeIsAcknowledged: what begins until then shares a notice.
 func TestANoticeGathersUntilTheOneBeforeIsAcknowledged(t *testing.T) {
-	inCluster(t, 3, func(t *testing.T, c *cluster) {
+	inClusterWith(t, false, 3, func(t *testing.T, c *cluster) {
 		c.nodes[1].wire.set(func() { c.nodes[1].wire.delay = 5 * time.Millisecond })
 		var group sync.WaitGroup
 		for i := range 5 {

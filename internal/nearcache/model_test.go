@@ -54,7 +54,14 @@ func manyRounds(t *testing.T, late bool, judged func([]porcupine.Operation) []po
 		rounds = 20_000
 	}
 	for round := range rounds {
-		inCluster(t, 3, func(t *testing.T, c *cluster) {
+		direct, nodes := round%3 > 0, 3
+		if round%6 == 1 {
+			nodes = 10 // heartbeats are gathered
+		}
+		inClusterWith(t, direct, nodes, func(t *testing.T, c *cluster) {
+			for _, l := range c.net.lanes {
+				l.set(func() { l.moody = true })
+			}
 			w := &small{cluster: c, late: late, history: map[byte][]porcupine.Operation{}}
 			w.live()
 			for number, history := range w.history {
@@ -137,7 +144,7 @@ func (w *small) weather(stop chan struct{}) {
 	for {
 		m := w.nodes[rand.IntN(3)]
 		wait := rand.N(2 * time.Second)
-		switch rand.IntN(5) {
+		switch rand.IntN(6) {
 		case 0:
 			m.wire.freeze()
 			time.Sleep(wait)
@@ -156,6 +163,12 @@ func (w *small) weather(stop chan struct{}) {
 			m.wire.set(func() { m.wire.delay = 0 })
 		case 4:
 			w.failover(m)
+		case 5:
+			if m.lane != nil {
+				m.lane.set(func() { m.lane.lost, m.lane.delay = rand.IntN(2) == 0, rand.N(300*time.Millisecond) })
+				time.Sleep(wait)
+				m.lane.set(func() { m.lane.lost, m.lane.delay = false, 0 })
+			}
 		}
 		select {
 		case <-stop:
@@ -200,9 +213,9 @@ func (w *small) failover(kept *member) {
 // TestTheModelFindsANodeThatKeepsItsOldFeed plants a node that goes on with a former primary, which still answers it.
 func TestTheModelFindsANodeThatKeepsItsOldFeed(t *testing.T) {
 	t.Attr("threat", "X01")
-	for range 200 {
+	for round := range 200 {
 		found := false
-		inCluster(t, 3, func(t *testing.T, c *cluster) {
+		inClusterWith(t, round%2 > 0, 3, func(t *testing.T, c *cluster) {
 			w := &small{cluster: c, keeps: true, history: map[byte][]porcupine.Operation{}}
 			w.live()
 			for _, history := range w.history {

@@ -602,8 +602,8 @@ func TestNoSessionComesBackOnPostgres(t *testing.T) {
 		return u.ID, err == nil
 	}}
 	where := url + " " + strings.Replace(url, server.Addr, net.Addr, 1)
-	for range 3 {
-		w.nodes = append(w.nodes, startProcess(t, where))
+	for _, direct := range []string{" 127.0.0.1:0", " 127.0.0.1:0", ""} { // the third acknowledges on the feed
+		w.nodes = append(w.nodes, startProcess(t, where+direct))
 	}
 	w.run(badFeed(net, func() {
 		if err := server.Kill(); err != nil {
@@ -644,7 +644,7 @@ func TestNoSessionComesBackOnRedis(t *testing.T) {
 		return strconv.Itoa(users), true
 	}}
 	for range 3 {
-		w.nodes = append(w.nodes, startProcess(t, server.URL()+" redis://"+net.Addr))
+		w.nodes = append(w.nodes, startProcess(t, server.URL()+" redis://"+net.Addr+" 127.0.0.1:0"))
 	}
 	w.run(badFeed(net, func() {
 		server.Kill()

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"math/rand/v2"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -16,6 +18,8 @@ type network struct {
 	mu       sync.Mutex
 	messages []string
 	wires    []*wire
+	lanes    map[string]*lane // by their places
+	direct   bool             // nodes have lanes
 }
 
 // wire is one node's connection to the network.
@@ -153,6 +157,77 @@ func (n *network) said(kind string) []string {
 	defer n.mu.Unlock()
 	var all []string
 	for _, m := range n.messages {
+		if strings.HasPrefix(m, kind+" ") {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// lane is one node's direct way to others, which the test controls too.
+type lane struct {
+	net   *network
+	place string
+	inbox chan delivery
+
+	// Guarded by net.mu.
+	lost  bool          // what is sent to it is lost
+	moody bool          // loses some messages, passes some on twice, and some late
+	delay time.Duration // before it hears
+	heard []string
+}
+
+func (n *network) open() *lane {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.lanes == nil {
+		n.lanes = map[string]*lane{}
+	}
+	l := &lane{net: n, place: "place-" + strconv.Itoa(len(n.lanes)), inbox: make(chan delivery, 10_000)}
+	n.lanes[l.place] = l
+	return l
+}
+
+func (l *lane) set(change func()) {
+	l.net.mu.Lock()
+	defer l.net.mu.Unlock()
+	change()
+}
+
+func (l *lane) Place() string { return l.place }
+
+func (l *lane) Send(place, message string) {
+	l.net.mu.Lock()
+	defer l.net.mu.Unlock()
+	to := l.net.lanes[place]
+	if to == nil || to.lost || l.moody && rand.IntN(4) == 0 {
+		return
+	}
+	sent := delivery{message, time.Now().Add(to.delay)}
+	to.inbox <- sent
+	if l.moody && rand.IntN(4) == 0 {
+		time.AfterFunc(rand.N(2*time.Second), func() { to.inbox <- sent })
+	}
+}
+
+func (l *lane) Receive(ctx context.Context, hear func(string)) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case sent := <-l.inbox:
+			time.Sleep(time.Until(sent.at))
+			l.set(func() { l.heard = append(l.heard, sent.message) })
+			hear(sent.message)
+		}
+	}
+}
+
+// told returns the messages of a kind that the lane has heard.
+func (l *lane) told(kind string) (all []string) {
+	l.net.mu.Lock()
+	defer l.net.mu.Unlock()
+	for _, m := range l.heard {
 		if strings.HasPrefix(m, kind+" ") {
 			all = append(all, m)
 		}

@@ -38,7 +38,8 @@ func eventuallyPrompt(s *server, user string) {
 func TestAPausedNodeHonoursNothingThatHasEnded(t *testing.T) {
 	t.Attr("threat", "X01")
 	t.Parallel()
-	all := apart(t, pgserver.Test(t), nil, nil, nil)
+	direct := []string{"--peer-listen", "127.0.0.1:0"}
+	all := apart(t, pgserver.Test(t), direct, direct, nil)
 	first, paused := all[0], all[1]
 	user := first.person("ann").Username
 	time.Sleep(untilTheyRemember)
@@ -77,7 +78,8 @@ func TestAPausedNodeHonoursNothingThatHasEnded(t *testing.T) {
 // a killed one. It tries other nodes if the machine was too busy to tell: a fence doesn't wait for a node that got no
 // processor time for a second.
 func TestANodeThatStopsDelaysNoRequest(t *testing.T) {
-	all := apart(t, pgserver.Test(t), nil, nil, nil, nil, nil, nil, nil)
+	direct := []string{"--peer-listen", "127.0.0.1:0"}
+	all := apart(t, pgserver.Test(t), direct, direct, direct, direct, direct, direct, direct)
 	user := all[0].person("ann").Username
 	time.Sleep(untilTheyRemember)
 	for n := 1; n < len(all); n += 2 {

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,12 +16,12 @@ import (
 type Node struct {
 	memory Memory
 	feed   feed.Feed
+	direct Direct // nil: none
 	strict bool
 	logger *slog.Logger
 	name   string       // random for each start of a process
 	until  atomic.Int64 // end of this node's lease
 
-	sent     atomic.Uint64 // notices sent; part of their tokens
 	beatNow  chan struct{} // a heartbeat is due now
 	ackReady chan struct{} // acknowledgements or answers are waiting to be sent
 	askNow   chan struct{} // the feed has come up
@@ -46,17 +45,23 @@ type Node struct {
 	upOnce     chan struct{} // closed when the feed has come up for the first time
 	unacked    []string      // tokens of notices of others that were carried out and not yet acknowledged
 
+	sent      uint64              // the number of the last notice that was sent
+	links     map[string]*link    // other nodes with a place, by name
+	positions map[string]position // the last notice of each other node that was carried out
+	gathered  map[string]string   // heartbeats of others that wait to be passed on: nonces by node
+	placed    bool                // this node's place was told since the feed came up
+
 	loggedDown time.Duration // when the log was last told that the feed is down; 0: it is up, as far as the log says
 	unsent     error         // why the last heartbeat could not be sent; nil: it was
 }
 
 // NewNode returns a Node for a memory. A strict node caches nothing itself, but its revocations are fenced for the sake of
-// the others. A nil logger is silent.
-func NewNode(m Memory, f feed.Feed, strict bool, logger *slog.Logger) *Node {
+// the others. A nil d means that all messages take the feed; a nil logger is silent.
+func NewNode(m Memory, f feed.Feed, d Direct, strict bool, logger *slog.Logger) *Node {
 	n := &Node{
-		memory: m, feed: f, strict: strict, logger: logger, name: rand.Text()[:16],
+		memory: m, feed: f, direct: d, strict: strict, logger: logger, name: rand.Text()[:16],
 		beatNow: make(chan struct{}, 1), ackReady: make(chan struct{}, 1), askNow: make(chan struct{}, 1), sending: make(chan struct{}, 1),
-		notices: map[string]*pendingNotice{}, upOnce: make(chan struct{}),
+		notices: map[string]*pendingNotice{}, upOnce: make(chan struct{}), links: map[string]*link{},
 	}
 	n.reset()
 	return n
@@ -137,7 +142,8 @@ func (n *Node) reset() {
 	n.memory.BlockAll(Forever)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.up, n.unacked, n.questions, n.asked, n.told = false, nil, nil, "", false
+	n.up, n.unacked, n.questions, n.asked, n.told, n.placed = false, nil, nil, "", false, false
+	n.positions, n.gathered = map[string]position{}, map[string]string{}
 	n.heartbeats, n.peers = map[string]time.Duration{}, map[string]time.Duration{}
 	for _, p := range n.notices {
 		p.broken = true
@@ -160,11 +166,15 @@ func (n *Node) handle(text string) {
 	}
 	switch m.kind {
 	case heartbeat, ping:
-		n.handleHeartbeat(m, m.rest[0])
+		n.handleHeartbeat(m)
+	case gathered:
+		n.handleGathered(m)
 	case notice:
 		n.handleNotice(m, text)
 	case acknowledgement:
 		n.handleAcknowledgement(m.node, m.rest)
+	case reminder:
+		n.handleReminder(m)
 	case leave:
 		n.handleLeave(m.node)
 	case question:
@@ -179,13 +189,22 @@ func (n *Node) handleUnknown(text string) {
 	n.memory.BlockAll(n.memory.Now() + BlockFor)
 }
 
-// handleHeartbeat renews the lease by the time at which an own heartbeat was sent, or notes that another node is alive.
-func (n *Node) handleHeartbeat(m message, nonce string) {
+// handleHeartbeat handles a heartbeat that its node has sent on the feed itself.
+func (n *Node) handleHeartbeat(m message) {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	if m.node != n.name {
-		if m.kind == heartbeat {
-			n.peers[m.node] = n.memory.Now()
+	n.heardHeartbeat(m.kind, m.node, m.rest[0])
+	n.mu.Unlock()
+	if m.node != n.name && len(m.rest) == 2 {
+		n.greet(m.node, m.rest[1])
+	}
+}
+
+// heardHeartbeat renews the lease by the time at which an own heartbeat was sent, or notes that another node is alive. The caller
+// holds mu.
+func (n *Node) heardHeartbeat(kind, node, nonce string) {
+	if node != n.name {
+		if kind == heartbeat {
+			n.peers[node] = n.memory.Now()
 		}
 		return
 	}
@@ -193,10 +212,14 @@ func (n *Node) handleHeartbeat(m message, nonce string) {
 	if !ok {
 		return
 	}
-	delete(n.heartbeats, nonce)
+	for earlier, sent := range n.heartbeats { // one that was gathered together with a later one doesn't come back
+		if sent <= at {
+			delete(n.heartbeats, earlier)
+		}
+	}
 	n.heard = n.memory.Now()
 	n.logRecovered()
-	if n.up && m.kind == heartbeat {
+	if n.up && kind == heartbeat {
 		n.extendLease(at + lease)
 	}
 }
@@ -225,18 +248,15 @@ func (n *Node) handleNotice(m message, text string) {
 	}
 	now := n.memory.Now()
 	n.memory.Block(now, now+BlockFor, keys)
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.running {
-		n.unacked = append(n.unacked, token)
-		wake(n.ackReady)
-	}
+	n.acknowledge(m.node, token)
 }
 
 func (n *Node) handleLeave(from string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.peers, from)
+	delete(n.links, from)
+	delete(n.gathered, from)
 	for _, p := range n.notices {
 		p.settle(from)
 	}
@@ -248,8 +268,4 @@ func wake(c chan struct{}) {
 	case c <- struct{}{}:
 	default:
 	}
-}
-
-func (n *Node) nextToken() string {
-	return n.name + "-" + strconv.FormatUint(n.sent.Add(1), 36)
 }

@@ -8,13 +8,14 @@ import (
 
 // pendingNotice is a notice of this node that others have yet to acknowledge. The node's mutex guards it.
 type pendingNotice struct {
+	number   uint64 // 0: it isn't being sent yet
 	token    string
 	keys     []Key
 	waiting  int                      // how many wait for it
 	received bool                     // this node has received its own notice, so it knows whose acknowledgements it needs
 	broken   bool                     // the feed went down since the notice was sent
 	missing  map[string]time.Duration // nodes that haven't acknowledged, and when their leases have run out
-	answered map[string]bool          // nodes that have acknowledged since then
+	answered map[string]bool          // nodes that have acknowledged
 	young    time.Duration            // until then there may be nodes that this one hasn't heard of since it began to listen
 	changed  chan struct{}            // closed, and replaced, when more is known
 
@@ -96,7 +97,9 @@ func (n *Node) join(keys []Key) *pendingNotice {
 	defer n.mu.Unlock()
 	p := n.gathering
 	if p == nil || len(p.keys)+len(keys) > mostKeys {
-		p = &pendingNotice{token: n.nextToken(), sent: make(chan struct{}), settled: make(chan struct{}), changed: make(chan struct{})}
+		p = &pendingNotice{
+			answered: map[string]bool{}, sent: make(chan struct{}), settled: make(chan struct{}), changed: make(chan struct{}),
+		}
 		n.gathering = p
 		go n.send(p)
 	}
@@ -114,13 +117,16 @@ func (n *Node) leave(p *pendingNotice) {
 	}
 }
 
-// send sends a notice once the one before it has been sent and acknowledged, or not within gatherFor.
+// send sends a notice once the one before it has been sent and acknowledged, or not within gatherFor. It numbers the notice only now,
+// so that the numbers are in the order of the feed: an acknowledgement covers all lower ones.
 func (n *Node) send(p *pendingNotice) {
 	n.sending <- struct{}{}
 	n.mu.Lock()
 	if n.gathering == p {
 		n.gathering = nil
 	}
+	n.sent++
+	p.number, p.token = n.sent, tokenOf(n.name, n.sent)
 	p.broken = !n.up
 	if p.waiting > 0 {
 		n.notices[p.token] = p
@@ -133,6 +139,9 @@ func (n *Node) send(p *pendingNotice) {
 	p.limit = n.memory.Now() + lease + margin
 	close(p.sent)
 	if p.err == nil {
+		if n.direct != nil {
+			go n.remind(p)
+		}
 		n.gather(p)
 	}
 	<-n.sending
@@ -195,27 +204,36 @@ func (n *Node) handleOwnNotice(token string) {
 		return
 	}
 	now := n.memory.Now()
-	p.received, p.missing, p.answered = true, map[string]time.Duration{}, map[string]bool{}
+	p.received, p.missing = true, map[string]time.Duration{}
 	if !n.told {
 		p.young = n.youngUntil()
 	}
 	for peer, seen := range n.peers {
-		if end := seen + lease + margin; end > now {
-			p.missing[peer] = end
-		} else {
+		switch end := seen + lease + margin; {
+		case end <= now:
 			delete(n.peers, peer)
+		case !p.answered[peer]:
+			p.missing[peer] = end
 		}
 	}
 	p.tell()
 }
 
+// handleAcknowledgement notes that a node has carried out these notices of this node, and all that were sent before them. One that came
+// directly may precede the notice on the feed.
 func (n *Node) handleAcknowledgement(from string, tokens []string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, token := range tokens {
-		if p := n.notices[token]; p != nil && p.received {
-			p.answered[from] = true
-			p.settle(from)
+		node, number, ok := parseToken(token)
+		if !ok || node != n.name {
+			continue
+		}
+		for _, p := range n.notices {
+			if p.number <= number {
+				p.answered[from] = true
+				p.settle(from)
+			}
 		}
 	}
 }

@@ -159,6 +159,7 @@ func (n *Node) listenFor(ctx context.Context, v *visit) {
 	asking, stop := context.WithCancel(ctx)
 	group.Go(func() { n.ask(asking) })
 	group.Go(func() { n.sendHeartbeats(asking) })
+	group.Go(func() { n.receive(asking) })
 	if err := n.listen(ctx); err != nil {
 		n.log(slog.LevelDebug, "not listening to the feed", slog.Any("error", err))
 	}

@@ -2,6 +2,7 @@ package fence
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strconv"
 	"sync"
@@ -23,6 +24,7 @@ func (n *Node) Run(ctx context.Context) error {
 	group.Go(func() { n.sendAcknowledgements(inner) })
 	group.Go(func() { n.sendHeartbeats(inner) })
 	group.Go(func() { n.ask(inner) })
+	group.Go(func() { n.receive(inner) })
 	err := n.listen(ctx)
 	stop()
 	group.Wait()
@@ -82,38 +84,50 @@ func (n *Node) watch(ctx context.Context, restart func()) {
 func (n *Node) sendHeartbeats(ctx context.Context) {
 	ticker := time.NewTicker(heartbeatEvery)
 	defer ticker.Stop()
-	for number := uint64(0); ; number++ {
+	for number := uint64(1); ; number++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-n.beatNow:
 		case <-ticker.C:
 		}
-		n.sendHeartbeat(ctx, strconv.FormatUint(number, 36))
+		n.sendHeartbeat(ctx, number)
 	}
 }
 
-// sendHeartbeat notes the time before it sends, so that the lease counts from when this node can't have missed anything.
-func (n *Node) sendHeartbeat(ctx context.Context, nonce string) {
+// sendHeartbeat notes the time before it sends, so that the lease counts from when this node can't have missed anything. That holds
+// for a heartbeat that another node gathers too, which sends it later still.
+func (n *Node) sendHeartbeat(ctx context.Context, number uint64) {
+	nonce := strconv.FormatUint(number, 36)
 	n.mu.Lock()
-	up, caches := n.up, n.running && !n.strict
-	if up {
-		n.prune()
-		n.heartbeats[nonce] = n.memory.Now()
+	if !n.up {
+		n.mu.Unlock()
+		return
+	}
+	n.prune()
+	caches := n.running && !n.strict
+	gatherer := ""
+	if caches {
+		gatherer = n.gatherer(number)
+	}
+	n.heartbeats[nonce] = n.memory.Now()
+	var texts []string
+	if gatherer == "" {
+		texts = n.heartbeatTexts(caches, number)
 	}
 	n.mu.Unlock()
-	if !up {
+	if gatherer != "" {
+		n.direct.Send(gatherer, heartbeat+" "+n.name+" "+nonce)
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, lease)
 	defer cancel()
-	kind := ping
-	if caches {
-		kind = heartbeat
+	var failed error
+	for _, text := range texts {
+		failed = errors.Join(failed, n.feed.Send(ctx, text)) // a heartbeat that fails doesn't come back, which is what counts
 	}
-	err := n.feed.Send(ctx, kind+" "+n.name+" "+nonce) // a heartbeat that fails doesn't come back, which is what counts
 	n.mu.Lock()
-	n.unsent = err
+	n.unsent = failed
 	n.mu.Unlock()
 }
 
@@ -130,6 +144,7 @@ func (n *Node) prune() {
 			delete(n.peers, peer)
 		}
 	}
+	n.pruneLinks(now)
 }
 
 // sendAcknowledgements acknowledges notices; those that arrive while a message is being sent share the next one. If an
