@@ -17,3 +17,9 @@ func Reprint(text string) (printed string, ok bool) {
 	}
 	return noticeText(m.node, m.rest[0], keys), true
 }
+
+// ReprintDirect is Reprint for a message that comes without the feed.
+func ReprintDirect(text string) (printed string, ok bool) {
+	m, ok := parseDirect(text)
+	return strings.Join(append([]string{m.kind, m.node}, m.rest...), " "), ok
+}
