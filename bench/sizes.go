@@ -78,9 +78,9 @@ func (a endless) Load(_ context.Context, id session.ID) (*session.Record, error)
 	a.asked.Add(1)
 	n := int(binary.BigEndian.Uint64(id[16:]))
 	return &session.Record{
-		ID: id, PublicID: fmt.Sprintf("%016x", n), User: strconv.Itoa(n), Epoch: "ABCDEFGHIJKLMNOP", Method: "password", Created: 1, Seen: 1,
+		ID: id, PublicID: fmt.Sprintf("%016x", n), User: strconv.Itoa(n), Epoch: "ABCDEFGHIJKLMNOP", Method: session.Intern("password"), Created: 1, Seen: 1,
 		Idle: 1 << 30, Deadline: 1 << 40, Expires: 1 << 40, IP: "198.51.100.7", Version: "QRSTUVWXYZ234567",
-		Agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+		Agent: session.Intern("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
 	}, nil
 }
 

@@ -42,7 +42,7 @@ func (i *inspection) liveSessions(ctx context.Context) error {
 		}
 		n.signedIn++
 		n.backends[found.dict.text(backendKey)]++
-		if found.Method == djangoMethod {
+		if found.Method.String() == djangoMethod {
 			n.djangoBackends[found.dict.text(backendKey)]++
 		}
 		if _, set := found.dict.values[expiryKey]; !set && found.meta.Age > 0 && found.signedAt() >= n.ageWritten {

@@ -139,9 +139,9 @@ func (f *form) stored(r row, signed signed, d *dict) (*stored, error) {
 		expires = min(expires, signed.at+idle, deadline)
 	}
 	s.Record = &session.Record{
-		PublicID: s.meta.ID, User: d.text(userKey), Epoch: d.text(hashKey), Method: s.meta.Method, Browser: browser(d),
-		Created: s.meta.Created, ReauthenticatedAt: s.meta.Fresh, SecondAt: s.meta.Second, Methods: s.meta.Methods, Seen: signed.at, Idle: idle, Deadline: deadline,
-		Expires: expires, IP: s.meta.IP, Agent: s.meta.Agent, Bound: s.meta.Bound, Binding: s.meta.Binding, Values: d.members(hidden), Version: version(d, s.meta.V),
+		PublicID: s.meta.ID, User: d.text(userKey), Epoch: d.text(hashKey), Method: session.Intern(s.meta.Method), Browser: browser(d),
+		Created: s.meta.Created, ReauthenticatedAt: s.meta.Fresh, SecondAt: s.meta.Second, Methods: session.Intern(s.meta.Methods), Seen: signed.at, Idle: idle, Deadline: deadline,
+		Expires: expires, IP: s.meta.IP, Agent: session.Intern(s.meta.Agent), Bound: s.meta.Bound, Binding: s.meta.Binding, Values: d.members(hidden), Version: version(d, s.meta.V),
 	}
 	copy(s.ID[:], r.key)
 	if s.createdByDjango {
@@ -252,9 +252,9 @@ func (f *form) write(r *session.Record, from *stored) (row, *session.Record, err
 	} else if browser(d) {
 		d.drop(expiryKey)
 	}
-	m.ID, m.Method, m.Created, m.Fresh = r.PublicID, r.Method, r.Created, r.ReauthenticatedAt
-	m.Second, m.Methods, m.Bound, m.Binding = r.SecondAt, r.Methods, r.Bound, r.Binding
-	m.IP, m.Agent, m.V = r.IP, r.Agent, (SessionKeys{}).New()
+	m.ID, m.Method, m.Created, m.Fresh = r.PublicID, r.Method.String(), r.Created, r.ReauthenticatedAt
+	m.Second, m.Methods, m.Bound, m.Binding = r.SecondAt, r.Methods.String(), r.Bound, r.Binding
+	m.IP, m.Agent, m.V = r.IP, r.Agent.String(), (SessionKeys{}).New()
 	written := *r
 	if from != nil && from.createdByDjango && r.Seen == from.Seen {
 		written.Seen = from.signedAt() // otherwise the row would show a longer age than Django meant

@@ -94,8 +94,11 @@ const endOfTime = 253402300799
 func (a *anyRecords) in(r *session.Record) *session.Record {
 	next := *r
 	next.ID, next.User = a.key(r.ID), "u"+hex.EncodeToString([]byte(r.User))
-	for _, text := range []*string{&next.Epoch, &next.Method, &next.IP, &next.Agent} {
+	for _, text := range []*string{&next.Epoch, &next.IP} {
 		*text = hex.EncodeToString([]byte(*text))
+	}
+	for _, text := range []*session.Interned{&next.Method, &next.Methods, &next.Agent} {
+		*text = session.Intern(hex.EncodeToString([]byte(text.String())))
 	}
 	next.Expires = min(r.Expires, endOfTime)
 	if len(r.Values) > 0 || r.Expires > endOfTime {
@@ -122,8 +125,11 @@ func (a *anyRecords) out(r *session.Record) *session.Record {
 		panic("a key that this test did not make")
 	}
 	r.ID, r.User = id.(session.ID), unhex(r.User[1:])
-	for _, text := range []*string{&r.Epoch, &r.Method, &r.IP, &r.Agent} {
+	for _, text := range []*string{&r.Epoch, &r.IP} {
 		*text = unhex(*text)
+	}
+	for _, text := range []*session.Interned{&r.Method, &r.Methods, &r.Agent} {
+		*text = session.Intern(unhex(text.String()))
 	}
 	if len(r.Values) > 0 {
 		var w wrapped

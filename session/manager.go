@@ -126,5 +126,5 @@ func (m *Manager) log(ctx context.Context, level slog.Level, event string, about
 
 // sessionAttrs returns the attributes by which the log names a session.
 func sessionAttrs(r *Record) []slog.Attr {
-	return []slog.Attr{slog.String("user", r.User), slog.String("session", r.PublicID), slog.String("method", r.Method)}
+	return []slog.Attr{slog.String("user", r.User), slog.String("session", r.PublicID), slog.String("method", r.Method.String())}
 }

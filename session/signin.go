@@ -83,8 +83,8 @@ func (m *Manager) newRecord(r *http.Request, in SignIn) (string, *Record, error)
 	}
 	now := time.Now().Unix()
 	record := &Record{
-		ID: id, PublicID: newPublicID(), User: in.User, Epoch: in.Epoch, Method: in.Method, Browser: in.BrowserSession,
-		Methods: joinMethods("", in.Methods), Created: now, IP: address(in.Address, r), Agent: agent(r), Values: values,
+		ID: id, PublicID: newPublicID(), User: in.User, Epoch: in.Epoch, Method: Intern(in.Method), Browser: in.BrowserSession,
+		Methods: joinMethods(Interned{}, in.Methods), Created: now, IP: address(in.Address, r), Agent: Intern(agent(r)), Values: values,
 	}
 	if in.Fresh {
 		record.ReauthenticatedAt = now
@@ -238,10 +238,10 @@ func (m *Manager) rotate(w http.ResponseWriter, r *http.Request, epoch string, c
 }
 
 // joinMethods adds methods to those that a record has. The result is sorted, so that few different texts are kept in memory.
-func joinMethods(record string, methods []string) string {
-	all := append(strings.Fields(record), methods...)
+func joinMethods(record Interned, methods []string) Interned {
+	all := append(strings.Fields(record.String()), methods...)
 	slices.Sort(all)
-	return strings.Join(slices.Compact(all), " ")
+	return Intern(strings.Join(slices.Compact(all), " "))
 }
 
 // renew puts the session under a new ticket.

@@ -28,25 +28,25 @@ type ID [32]byte
 // A Store copies what it takes and returns: the caller owns every Record that it passes or receives.
 type Record struct {
 	ID                ID
-	PublicID          string // names the session in lists and logs; random, and independent of ID
-	User              string // the account's ID
-	Epoch             string // the account's epoch at the sign-in; opaque
-	Method            string // how the user signed in: "password", "basic", "token" …
-	Browser           bool   // the cookie ends with the browser
-	Created           int64  // when the user signed in
-	ReauthenticatedAt int64  // when a factor, such as the password, was last shown in this session; 0: never
-	SecondAt          int64  // when two factors, or one that is both, were last shown together; 0: never
-	Methods           string // how the user has proven who they are in this session: words of signin.Method, separated by spaces
-	Seen              int64  // last use, exact to a minute
-	Idle              int64  // seconds from the last use to the end
-	Deadline          int64  // the session ends then even if it is used
-	Expires           int64  // the session ends then unless it is used: the earlier of Seen+Idle and Deadline
-	IP                string // at sign-in
-	Agent             string // the User-Agent at sign-in
-	Bound             bool   // the session is in use by a browser that has proven to hold the key of Binding, and counts in no other
-	Binding           string // the key of the browser that the session is or may be bound to, as [Manager.Device] has written it; "": none
-	Values            []byte // a JSON object, or empty
-	Version           string // set by the Store at Create and Replace; opaque
+	PublicID          string   // names the session in lists and logs; random, and independent of ID
+	User              string   // the account's ID
+	Epoch             string   // the account's epoch at the sign-in; opaque
+	Method            Interned // how the user signed in: "password", "basic", "token" …
+	Browser           bool     // the cookie ends with the browser
+	Bound             bool     // the session is in use by a browser that has proven to hold the key of Binding, and counts in no other
+	Created           int64    // when the user signed in
+	ReauthenticatedAt int64    // when a factor, such as the password, was last shown in this session; 0: never
+	SecondAt          int64    // when two factors, or one that is both, were last shown together; 0: never
+	Methods           Interned // how the user has proven who they are in this session: words of signin.Method, separated by spaces
+	Seen              int64    // last use, exact to a minute
+	Idle              int64    // seconds from the last use to the end
+	Deadline          int64    // the session ends then even if it is used
+	Expires           int64    // the session ends then unless it is used: the earlier of Seen+Idle and Deadline
+	IP                string   // at sign-in
+	Agent             Interned // the User-Agent at sign-in
+	Binding           string   // the key of the browser that the session is or may be bound to, as [Manager.Device] has written it; "": none
+	Values            []byte   // a JSON object, or empty
+	Version           string   // set by the Store at Create and Replace; opaque
 }
 
 // Use is one use of a session, for [Store.Touch].

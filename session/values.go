@@ -104,7 +104,7 @@ func (s *Session) Methods() []string {
 	if s.record == nil { // no Manager has made it
 		return nil
 	}
-	return strings.Fields(s.record.Methods)
+	return strings.Fields(s.record.Methods.String())
 }
 
 // Version changes whenever the session does, such as when it gets a new ticket, but not by being used. It says nothing else, and is ""
@@ -135,7 +135,7 @@ func (s *Session) Values() Values {
 
 func newSession(r *Record) (*Session, error) {
 	s := &Session{
-		ID: r.PublicID, User: r.User, Method: r.Method, Browser: r.Browser, IP: r.IP, UserAgent: r.Agent, Bound: r.Bound,
+		ID: r.PublicID, User: r.User, Method: r.Method.String(), Browser: r.Browser, IP: r.IP, UserAgent: r.Agent.String(), Bound: r.Bound,
 		CreatedAt: at(r.Created), LastSeenAt: at(max(r.Seen, r.Created)), ExpiresAt: at(r.Expires), record: r,
 	}
 	if r.ReauthenticatedAt != 0 {

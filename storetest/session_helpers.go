@@ -16,9 +16,9 @@ func id(n int) session.ID { return sha256.Sum256(fmt.Append(nil, n)) }
 // record returns a session with the n-th ID, the n-th public ID and something in every field.
 func record(n int, user string) *session.Record {
 	return &session.Record{
-		ID: id(n), PublicID: fmt.Sprintf("public%06d", n), User: user, Epoch: "first", Method: "password", Browser: n%2 == 1,
-		Created: 1_000, ReauthenticatedAt: 1_001, SecondAt: 1_000, Methods: "pwd otp", Seen: 1_002, Idle: 500, Deadline: 9_000, Expires: 1_502,
-		IP: "192.0.2.1", Agent: "Mozilla/5.0", Bound: n%3 == 1, Binding: fmt.Sprintf(`{"key":%d}`, n), Values: fmt.Appendf(nil, `{"n":%d}`, n),
+		ID: id(n), PublicID: fmt.Sprintf("public%06d", n), User: user, Epoch: "first", Method: session.Intern("password"), Browser: n%2 == 1,
+		Created: 1_000, ReauthenticatedAt: 1_001, SecondAt: 1_000, Methods: session.Intern("pwd otp"), Seen: 1_002, Idle: 500, Deadline: 9_000, Expires: 1_502,
+		IP: "192.0.2.1", Agent: session.Intern("Mozilla/5.0"), Bound: n%3 == 1, Binding: fmt.Sprintf(`{"key":%d}`, n), Values: fmt.Appendf(nil, `{"n":%d}`, n),
 	}
 }
 

@@ -57,7 +57,7 @@ func (m *sessionModel) draw(rt *rapid.T) *session.Record {
 		ID:       id(rapid.IntRange(0, 5).Draw(rt, "id")),
 		PublicID: rapid.SampledFrom([]string{"a", "B", "c", "ä"}).Draw(rt, "public ID"),
 		User:     rapid.SampledFrom([]string{"ann", "bob", ""}).Draw(rt, "user"),
-		Agent:    rapid.String().Draw(rt, "agent"),
+		Agent:    session.Intern(rapid.String().Draw(rt, "agent")),
 		Bound:    rapid.Bool().Draw(rt, "bound"),
 		Binding:  rapid.String().Draw(rt, "binding"),
 		Browser:  rapid.Bool().Draw(rt, "browser"),

@@ -12,9 +12,9 @@ var sessionReplaceCases = []testCase[session.Store]{
 		func(t *testing.T, s session.Store) {
 			old := created(t, s, 1, "ann")
 			next := &session.Record{
-				ID: old.ID, PublicID: "another", User: "bob", Epoch: "second", Method: "token", Browser: !old.Browser,
-				Created: 2_000, ReauthenticatedAt: 2_001, SecondAt: 2_001, Methods: "hwk user mfa",
-				Seen: 2_002, Idle: 700, Deadline: 8_000, Expires: 2_702, IP: "2001:db8::1", Agent: "curl", Bound: !old.Bound,
+				ID: old.ID, PublicID: "another", User: "bob", Epoch: "second", Method: session.Intern("token"), Browser: !old.Browser,
+				Created: 2_000, ReauthenticatedAt: 2_001, SecondAt: 2_001, Methods: session.Intern("hwk user mfa"),
+				Seen: 2_002, Idle: 700, Deadline: 8_000, Expires: 2_702, IP: "2001:db8::1", Agent: session.Intern("curl"), Bound: !old.Bound,
 				Binding: `{"key":"another"}`, Values: []byte(`{"a":1}`),
 			}
 			ok(t, s.Replace(t.Context(), old, next))

@@ -59,7 +59,7 @@ func fill(t *testing.T, s store.Set, sessions int) (filled admin.Ended) {
 			filled.Sessions++
 			must(t, s.Sessions.Create(ctx, &session.Record{
 				ID: sum("session", filled.Sessions), PublicID: fmt.Sprintf("s%d", filled.Sessions), User: u.ID, Epoch: u.Epoch,
-				Method: "password", Created: 1000, Seen: 1000, Idle: 1 << 30, Deadline: 1 << 40, Expires: 1 << 40,
+				Method: session.Intern("password"), Created: 1000, Seen: 1000, Idle: 1 << 30, Deadline: 1 << 40, Expires: 1 << 40,
 			}))
 		}
 		for _, kind := range []token.Kind{token.DRF, token.Knox, token.Personal, token.Refresh, token.UsedJTI} {
@@ -88,7 +88,7 @@ func fill(t *testing.T, s store.Set, sessions int) (filled admin.Ended) {
 	// A session of a user that the backup doesn't have, as Redis may have one.
 	filled.Sessions++
 	must(t, s.Sessions.Create(ctx, &session.Record{
-		ID: sum("session", 0), PublicID: "stranger", User: "1000", Epoch: "later", Method: "password", Created: 1000, Seen: 1000, Idle: 1 << 30,
+		ID: sum("session", 0), PublicID: "stranger", User: "1000", Epoch: "later", Method: session.Intern("password"), Created: 1000, Seen: 1000, Idle: 1 << 30,
 		Deadline: 1 << 40, Expires: 1 << 40,
 	}))
 	must(t, s.Throttles.Update(ctx, []string{"key"}, func(c []throttle.Counter) error { c[0].Tries, c[0].Ends = 3, 1<<40; return nil }))

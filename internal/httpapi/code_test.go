@@ -103,7 +103,7 @@ func TestAMailedCodeSignsIn(t *testing.T) {
 				t.Fatalf("the code: %d %s", r.StatusCode, r.body)
 			}
 			record := s.records(u.ID)[0]
-			if record.SecondAt != 0 || record.Methods != "mail" || record.Method != "code" || (record.ReauthenticatedAt != 0) == u.HasPassword() {
+			if record.SecondAt != 0 || record.Methods.String() != "mail" || record.Method.String() != "code" || (record.ReauthenticatedAt != 0) == u.HasPassword() {
 				t.Errorf("%s: the session is %+v", u.Username, record)
 			}
 			again := s.client()
@@ -146,7 +146,7 @@ func TestAMailedCodeIsNoFactor(t *testing.T) {
 	if r := c.send("GET", "/api/auth/me", nil); r.StatusCode != 200 {
 		t.Errorf("the session: %d", r.StatusCode)
 	}
-	if record := s.records(u.ID)[0]; record.SecondAt != 0 || record.Methods != "mail otp" || record.Method != "code" {
+	if record := s.records(u.ID)[0]; record.SecondAt != 0 || record.Methods.String() != "mail otp" || record.Method.String() != "code" {
 		t.Errorf("code and app: %+v", record)
 	}
 	if r := c.send("POST", "/api/auth/factors/recovery", nil); !isProblem(r, 403, "full_sign_in_required") {
@@ -384,7 +384,7 @@ func TestAnAppSignsInWithAMailedCode(t *testing.T) {
 	r = p.send("POST", "/api/auth/code/login", map[string]string{"code": s.code(box.next(t, 0))}, "X-Session-Token: "+secret)
 	ticket := r.Header.Get("X-Session-Token")
 	s.secret.add(ticket)
-	if r.StatusCode != 200 || !strings.HasPrefix(ticket, "cloak_app_") || s.records(u.ID)[0].Method != "app" {
+	if r.StatusCode != 200 || !strings.HasPrefix(ticket, "cloak_app_") || s.records(u.ID)[0].Method.String() != "app" {
 		t.Errorf("%d %s", r.StatusCode, r.body)
 	}
 }
@@ -468,7 +468,7 @@ func TestAMailedCodeComesBeforeTheEnrolment(t *testing.T) {
 		if _, done := c.enrolAtSignIn(); done.StatusCode != 200 {
 			t.Fatalf("%d %s", done.StatusCode, done.body)
 		}
-		if record := s.records(u.ID)[0]; record.SecondAt == 0 || record.Methods != "mail mfa otp pwd" {
+		if record := s.records(u.ID)[0]; record.SecondAt == 0 || record.Methods.String() != "mail mfa otp pwd" {
 			t.Errorf("the session is %+v", record)
 		}
 	})
@@ -607,7 +607,7 @@ func TestAProviderAndAMailedCodeComeBeforeTheEnrolment(t *testing.T) {
 	}
 	record := s.records(u.ID)[0]
 	o, err := s.stores.Links.Origin(t.Context(), record.PublicID)
-	if err != nil || o.Subject != "ada-1" || record.Method != "oidc" {
+	if err != nil || o.Subject != "ada-1" || record.Method.String() != "oidc" {
 		t.Errorf("the session is %+v, and was begun by %+v, %v", record, o, err)
 	}
 }

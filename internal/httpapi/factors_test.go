@@ -148,8 +148,8 @@ func TestASecondStepCompletesTheSignIn(t *testing.T) {
 						t.Errorf("%s: the cookies are %q", kind, r.Header["Set-Cookie"])
 					}
 					records := s.records(u.ID)
-					i := slices.IndexFunc(records, func(r *session.Record) bool { return strings.Contains(r.Methods, "pwd") })
-					if i < 0 || records[i].SecondAt == 0 || !strings.Contains(records[i].Methods, "mfa") || records[i].Method != "password" {
+					i := slices.IndexFunc(records, func(r *session.Record) bool { return strings.Contains(r.Methods.String(), "pwd") })
+					if i < 0 || records[i].SecondAt == 0 || !strings.Contains(records[i].Methods.String(), "mfa") || records[i].Method.String() != "password" {
 						t.Errorf("%s: the sessions are %+v", kind, records)
 					}
 					if r := c.second(code); !isProblem(r, 401, "pending_ended") {

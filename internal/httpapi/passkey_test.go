@@ -89,7 +89,7 @@ func TestSignInByPasskey(t *testing.T) {
 				}
 				s.alive(t, "the session", c.ticket())
 				record := s.records(u.ID)[0]
-				if record.SecondAt == 0 || record.Methods != "hwk mfa user" || record.Method != "passkey" {
+				if record.SecondAt == 0 || record.Methods.String() != "hwk mfa user" || record.Method.String() != "passkey" {
 					t.Errorf("the session is %+v", record)
 				}
 				if s.load(u.ID).LastLogin == 0 {
@@ -496,9 +496,9 @@ func TestASecurityKeyTakesTheSecondStep(t *testing.T) {
 		}
 		records := s.records(u.ID)
 		i := slices.IndexFunc(records, func(r *session.Record) bool {
-			return strings.Contains(r.Methods, "pwd") && strings.Contains(r.Methods, "hwk")
+			return strings.Contains(r.Methods.String(), "pwd") && strings.Contains(r.Methods.String(), "hwk")
 		})
-		if i < 0 || records[i].SecondAt == 0 || records[i].Methods != "hwk mfa pwd" {
+		if i < 0 || records[i].SecondAt == 0 || records[i].Methods.String() != "hwk mfa pwd" {
 			t.Errorf("the sessions are %+v", records)
 		}
 		if r := waiting.send("POST", "/api/auth/login/second", body); !isProblem(r, 401, "pending_ended") {
@@ -649,7 +649,7 @@ func TestAPasskeyIsSetUpOnTheWayIn(t *testing.T) {
 				t.Fatalf("got %d %s", r.StatusCode, r.body)
 			}
 			records := s.records(u.ID)
-			if want := "hwk mfa pwd user"; len(records) != 1 || records[0].SecondAt == 0 || records[0].Methods != want {
+			if want := "hwk mfa pwd user"; len(records) != 1 || records[0].SecondAt == 0 || records[0].Methods.String() != want {
 				t.Errorf("the sessions are %+v", records)
 			}
 			if before.send("GET", "/api/me", nil).StatusCode != 401 || c.send("GET", "/api/me", nil).StatusCode != 200 {

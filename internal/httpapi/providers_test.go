@@ -284,7 +284,7 @@ func TestASignInAtAProvider(t *testing.T) {
 					t.Fatalf("the callback: %d %s %s", answer.StatusCode, answer.Header.Get("Location"), answer.body)
 				}
 				records := s.records(u.ID)
-				if len(records) != 1 || records[0].Method != "oidc" || records[0].Methods != "fed" || records[0].ReauthenticatedAt != 0 || records[0].SecondAt != 0 || !records[0].Browser {
+				if len(records) != 1 || records[0].Method.String() != "oidc" || records[0].Methods.String() != "fed" || records[0].ReauthenticatedAt != 0 || records[0].SecondAt != 0 || !records[0].Browser {
 					t.Errorf("the sessions are %+v; want one that isn't fresh", records)
 				}
 				if me := c.send("GET", "/api/me", nil); me.field("username") != "ada" {
@@ -584,11 +584,11 @@ func TestTheLocalSecondFactorIsAskedAfterAProvider(t *testing.T) {
 			t.Fatal("there is a session after the first step")
 		}
 		ok(t, c.second(app.next()))
-		records := slices.DeleteFunc(s.records(u.ID), func(r *session.Record) bool { return r.Method != "oidc" })
+		records := slices.DeleteFunc(s.records(u.ID), func(r *session.Record) bool { return r.Method.String() != "oidc" })
 		if len(records) != 1 {
 			t.Fatalf("%d sessions were begun at the provider", len(records))
 		}
-		if r := records[0]; !strings.Contains(r.Methods, "fed") || !strings.Contains(r.Methods, "otp") || r.SecondAt == 0 {
+		if r := records[0]; !strings.Contains(r.Methods.String(), "fed") || !strings.Contains(r.Methods.String(), "otp") || r.SecondAt == 0 {
 			t.Errorf("the session is %+v", r)
 		}
 		for name, claims := range map[string]map[string]any{

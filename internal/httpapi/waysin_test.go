@@ -140,7 +140,7 @@ func TestNoWayInGivesMoreThanWasProven(t *testing.T) {
 				t.Errorf("%s, %s: %d %s; want 200", what, way, r.StatusCode, r.body)
 			}
 			for _, record := range sessions {
-				if record.SecondAt != 0 || record.Methods != string(signin.Password) {
+				if record.SecondAt != 0 || record.Methods.String() != string(signin.Password) {
 					t.Errorf("%s, %s: the session says %q, %d", what, way, record.Methods, record.SecondAt)
 				}
 			}
@@ -152,7 +152,7 @@ func TestNoWayInGivesMoreThanWasProven(t *testing.T) {
 		d := s.withPasskey(u, factor.Passkey)
 		c := s.client()
 		ok(t, c.send("POST", "/api/auth/passkey/login", s.assertion(d)))
-		if record := s.records(u.ID)[0]; record.SecondAt == 0 || slices.Contains(strings.Fields(record.Methods), "pwd") {
+		if record := s.records(u.ID)[0]; record.SecondAt == 0 || slices.Contains(strings.Fields(record.Methods.String()), "pwd") {
 			t.Errorf("%s, by passkey: the session says %q, %d", what, record.Methods, record.SecondAt)
 		}
 		// A key that doesn't verify its user doesn't.

@@ -129,8 +129,8 @@ func (c *cluster) signIn(user string, number byte) session.ID {
 
 func record(user string, number byte) *session.Record {
 	return &session.Record{
-		ID: session.ID{number, 1, 2, 3}, PublicID: "public-" + strconv.Itoa(int(number)), User: user, Epoch: "1", Method: "password",
-		Created: 1, Seen: 1, Idle: 1 << 40, Deadline: 1 << 40, Expires: 1 << 40, IP: "192.0.2.1", Agent: "a browser",
+		ID: session.ID{number, 1, 2, 3}, PublicID: "public-" + strconv.Itoa(int(number)), User: user, Epoch: "1", Method: session.Intern("password"),
+		Created: 1, Seen: 1, Idle: 1 << 40, Deadline: 1 << 40, Expires: 1 << 40, IP: "192.0.2.1", Agent: session.Intern("a browser"),
 	}
 }
 

@@ -14,7 +14,6 @@ type sessions struct {
 	session.Store
 	view  view[session.ID, session.Record]
 	cache *Cache
-	names interner
 }
 
 // Sessions returns the store behind a cache. It is a [session.Viewer] too.
@@ -93,15 +92,15 @@ func (s *sessions) DeleteUser(ctx context.Context, user string, except session.I
 }
 
 // slotBytes is about the cost of a place in a map, beside the entry.
-const slotBytes = 36
+const slotBytes = 28
 
 var absentSize = int(unsafe.Sizeof(entry[session.ID]{})) + slotBytes
 
-// copy returns a copy of the record with its strings in one piece of memory, and its size in bytes.
+// copy returns a copy of the record with its strings in one piece of memory, and its size in bytes. What is interned is shared by
+// many records, and isn't counted.
 func (s *sessions) copy(r *session.Record) (session.Record, int) {
 	kept := *r
-	shared := s.names.intern(&kept.Method) + s.names.intern(&kept.Methods) + s.names.intern(&kept.Agent)
 	n := pack(&kept.PublicID, &kept.User, &kept.Epoch, &kept.IP, &kept.Version, &kept.Binding)
 	kept.Values = bytes.Clone(r.Values)
-	return kept, int(unsafe.Sizeof(entry[session.Record]{})) + slotBytes + n + shared + len(kept.Values)
+	return kept, int(unsafe.Sizeof(entry[session.Record]{})) + slotBytes + n + len(kept.Values)
 }

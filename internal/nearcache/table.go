@@ -28,9 +28,19 @@ const (
 
 type shard[V any] struct {
 	mu      sync.RWMutex
-	entries map[fence.Sum]*entry[V]
+	entries map[place]*entry[V]
 	bytes   int64
 	_       [64]byte // keeps the next shard's lock off this cache line
+}
+
+// place is where the entry of a sum is in its table. The callers compare the whole ID, so that of two IDs with the same place only one
+// is kept.
+type place uint64
+
+// placeOf uses all bytes of a fence.Sum, because IDs need not be random.
+func placeOf(s fence.Sum) place {
+	h := binary.LittleEndian.Uint64(s[:8]) ^ bits.RotateLeft64(binary.LittleEndian.Uint64(s[8:]), 32)
+	return place(h * 0x9e3779b97f4a7c15)
 }
 
 // entry is a record as the store had it. Only the time of its last use changes, so it is safe to share.
@@ -48,23 +58,21 @@ func newTable[V any](kind byte, ts *tombstones, limit int64) *table[V] {
 	}
 	t := &table[V]{kind: kind, tombstones: ts, limit: limit / int64(n), shift: 65 - bits.Len(uint(n)), shards: make([]shard[V], n)}
 	for i := range t.shards {
-		t.shards[i].entries = map[fence.Sum]*entry[V]{}
+		t.shards[i].entries = map[place]*entry[V]{}
 	}
 	return t
 }
 
-// shard uses all bytes of a fence.Sum, because IDs need not be random.
-func (t *table[V]) shard(s fence.Sum) *shard[V] {
-	h := binary.LittleEndian.Uint64(s[:8]) ^ bits.RotateLeft64(binary.LittleEndian.Uint64(s[8:]), 32)
-	return &t.shards[h*0x9e3779b97f4a7c15>>t.shift]
-}
+func (t *table[V]) shard(p place) *shard[V] { return &t.shards[p>>t.shift] }
 
-// get returns the entry that may be served at this time; nil: there is none. The caller has checked just before that the
-// cache is live: in the other order, an entry from before a lapse could pass after the lapse has ended.
+// get returns the entry at the place of a sum, which may be that of another, if it may be served at this time; nil: there is none. The
+// caller has checked just before that the cache is live: in the other order, an entry from before a lapse could pass after the lapse has
+// ended.
 func (t *table[V]) get(now time.Duration, s fence.Sum) *entry[V] {
-	shard := t.shard(s)
+	p := placeOf(s)
+	shard := t.shard(p)
 	shard.mu.RLock()
-	e := shard.entries[s]
+	e := shard.entries[p]
 	shard.mu.RUnlock()
 	if e == nil || now-e.since > maxAge || !t.tombstones.permitsServing(e.since, t.kind) {
 		return nil
@@ -80,54 +88,57 @@ func (t *table[V]) get(now time.Duration, s fence.Sum) *entry[V] {
 func (t *table[V]) put(now, since time.Duration, s fence.Sum, value V, size int, unchanged func() bool) {
 	e := &entry[V]{value: value, since: since, bytes: int32(size)}
 	e.used.Store(int32(now / time.Second))
-	shard := t.shard(s)
+	p := placeOf(s)
+	shard := t.shard(p)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	if !t.tombstones.permitsCaching(since, fence.Key{Kind: t.kind, Sum: s}) || !unchanged() {
 		return
 	}
-	if before := shard.entries[s]; before != nil && before.since > since {
+	if before := shard.entries[p]; before != nil && before.since > since {
 		return
 	}
-	shard.set(s, e)
+	shard.set(p, e)
 	for shard.bytes > t.limit && len(shard.entries) > 1 {
-		shard.evict(s)
+		shard.evict(p)
 	}
 }
 
 // replace changes the value of an entry that exists.
 func (t *table[V]) replace(s fence.Sum, change func(V) (V, bool)) {
-	shard := t.shard(s)
+	p := placeOf(s)
+	shard := t.shard(p)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	before := shard.entries[s]
+	before := shard.entries[p]
 	if before == nil {
 		return
 	}
 	if value, ok := change(before.value); ok {
 		e := &entry[V]{value: value, since: before.since, bytes: before.bytes}
 		e.used.Store(before.used.Load())
-		shard.entries[s] = e
+		shard.entries[p] = e
 	}
 }
 
 func (t *table[V]) drop(s fence.Sum) {
-	shard := t.shard(s)
+	p := placeOf(s)
+	shard := t.shard(p)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
-	shard.remove(s)
+	shard.remove(p)
 }
 
-func (sh *shard[V]) set(s fence.Sum, e *entry[V]) {
-	sh.remove(s)
-	sh.entries[s] = e
+func (sh *shard[V]) set(p place, e *entry[V]) {
+	sh.remove(p)
+	sh.entries[p] = e
 	sh.bytes += int64(e.bytes)
 }
 
-func (sh *shard[V]) remove(s fence.Sum) {
-	if e := sh.entries[s]; e != nil {
+func (sh *shard[V]) remove(p place) {
+	if e := sh.entries[p]; e != nil {
 		sh.bytes -= int64(e.bytes)
-		delete(sh.entries, s)
+		delete(sh.entries, p)
 	}
 }
 
@@ -135,16 +146,16 @@ func (sh *shard[V]) remove(s fence.Sum) {
 const sample = 8
 
 // evict removes the least recently used entry of a sample other than spared. Iteration over a map begins at a random place.
-func (sh *shard[V]) evict(spared fence.Sum) {
-	var oldest fence.Sum
+func (sh *shard[V]) evict(spared place) {
+	var oldest place
 	seen := 0
 	used := int32(0)
-	for s, e := range sh.entries {
-		if s == spared {
+	for p, e := range sh.entries {
+		if p == spared {
 			continue
 		}
 		if seen == 0 || e.used.Load() < used {
-			oldest, used = s, e.used.Load()
+			oldest, used = p, e.used.Load()
 		}
 		if seen++; seen == sample {
 			break

@@ -21,7 +21,7 @@ func ticketID(n int) session.ID { return session.ID{byte(n), byte(n >> 8), byte(
 func ticket(n int, expires int64) *session.Record {
 	return &session.Record{
 		ID: ticketID(n), PublicID: fmt.Sprint("p", n), User: fmt.Sprint("u", n%7), Seen: 1, Expires: expires, Deadline: 1 << 40,
-		Agent: "Mozilla/5.0", Values: []byte(`{}`),
+		Agent: session.Intern("Mozilla/5.0"), Values: []byte(`{}`),
 	}
 }
 

@@ -40,7 +40,7 @@ func name(publicID string, id session.ID) string {
 // encode writes a record with a version.
 func encode(r *session.Record, version string) string {
 	n := name(r.PublicID, r.ID)
-	texts := []string{r.Epoch, r.Method, r.Methods, r.IP, r.Agent, string(r.Values)}
+	texts := []string{r.Epoch, r.Method.String(), r.Methods.String(), r.IP, r.Agent.String(), string(r.Values)}
 	size := placeAt + 8 + len(n) + len(r.User) + 5*8 + 1 + 1 + 4 + len(r.Binding)
 	for _, t := range texts {
 		size += 4 + len(t)
@@ -103,11 +103,11 @@ func decode(text string) (*session.Record, error) {
 	}
 	r.Idle, r.Deadline = d.number(), d.number()
 	r.Browser = d.take(1) == "\x01"
-	r.Epoch, r.Method = d.text(), d.text()
+	r.Epoch, r.Method = d.text(), session.Intern(d.text())
 	if !first {
-		r.Methods = d.text()
+		r.Methods = session.Intern(d.text())
 	}
-	r.IP, r.Agent = d.text(), d.text()
+	r.IP, r.Agent = d.text(), session.Intern(d.text())
 	if values := d.text(); values != "" {
 		r.Values = []byte(values)
 	}

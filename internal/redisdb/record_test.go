@@ -16,12 +16,13 @@ const aVersion = "ABCDEFGHIJKLMNOP"
 
 func drawRecord(t *rapid.T) *session.Record {
 	text := func(label string) string { return string(rapid.SliceOf(rapid.Byte()).Draw(t, label)) }
+	shared := func(label string) session.Interned { return session.Intern(text(label)) }
 	r := &session.Record{
-		PublicID: text("public"), User: text("user"), Epoch: text("epoch"), Method: text("method"), Browser: rapid.Bool().Draw(t, "browser"),
+		PublicID: text("public"), User: text("user"), Epoch: text("epoch"), Method: shared("method"), Browser: rapid.Bool().Draw(t, "browser"),
 		Created: rapid.Int64().Draw(t, "created"), ReauthenticatedAt: rapid.Int64().Draw(t, "fresh"), SecondAt: rapid.Int64().Draw(t, "second"),
-		Methods: text("methods"), Seen: rapid.Int64().Draw(t, "seen"),
+		Methods: shared("methods"), Seen: rapid.Int64().Draw(t, "seen"),
 		Idle: rapid.Int64().Draw(t, "idle"), Deadline: rapid.Int64().Draw(t, "deadline"), Expires: rapid.Int64().Draw(t, "expires"),
-		IP: text("ip"), Agent: text("agent"), Bound: rapid.Bool().Draw(t, "bound"), Binding: text("binding"), Version: aVersion,
+		IP: text("ip"), Agent: shared("agent"), Bound: rapid.Bool().Draw(t, "bound"), Binding: text("binding"), Version: aVersion,
 	}
 	copy(r.ID[:], text("id"))
 	if values := text("values"); values != "" {
@@ -79,8 +80,8 @@ func TestARecordOfTheFirstFormatIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &session.Record{
-		ID: session.ID{1, 2, 3}, PublicID: "p", User: "ann", Epoch: "e", Method: "password", Browser: true, Created: 1,
-		ReauthenticatedAt: 2, Seen: 3, Idle: 4, Deadline: 5, Expires: 6, IP: "192.0.2.1", Agent: "curl", Values: []byte("{}"),
+		ID: session.ID{1, 2, 3}, PublicID: "p", User: "ann", Epoch: "e", Method: session.Intern("password"), Browser: true, Created: 1,
+		ReauthenticatedAt: 2, Seen: 3, Idle: 4, Deadline: 5, Expires: 6, IP: "192.0.2.1", Agent: session.Intern("curl"), Values: []byte("{}"),
 		Version: aVersion,
 	}
 	if got, err := redisdb.Decode(string(written)); err != nil || !reflect.DeepEqual(got, want) {

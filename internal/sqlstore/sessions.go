@@ -249,8 +249,8 @@ func (s *sessions) DeleteExpired(ctx context.Context, now int64, limit int) (int
 // values returns a record's fields in the order of sessionColumns.
 func (s *sessions) values(r *session.Record, version string) []any {
 	text := s.dialect.Bytes
-	return []any{r.ID[:], text(r.PublicID), text(r.User), text(r.Epoch), text(r.Method), r.Browser, r.Created, r.ReauthenticatedAt,
-		r.Seen, r.Idle, r.Deadline, r.Expires, text(r.IP), text(r.Agent), bytesOrEmpty(r.Values), version, r.SecondAt, text(r.Methods),
+	return []any{r.ID[:], text(r.PublicID), text(r.User), text(r.Epoch), text(r.Method.String()), r.Browser, r.Created, r.ReauthenticatedAt,
+		r.Seen, r.Idle, r.Deadline, r.Expires, text(r.IP), text(r.Agent.String()), bytesOrEmpty(r.Values), version, r.SecondAt, text(r.Methods.String()),
 		r.Bound, text(r.Binding)}
 }
 
@@ -314,8 +314,9 @@ func of(table, columns string) string {
 func scanSession(row scanner) (*session.Record, error) {
 	var r session.Record
 	var id []byte
-	err := row.Scan(&id, &r.PublicID, &r.User, &r.Epoch, &r.Method, &r.Browser, &r.Created, &r.ReauthenticatedAt,
-		&r.Seen, &r.Idle, &r.Deadline, &r.Expires, &r.IP, &r.Agent, &r.Values, &r.Version, &r.SecondAt, &r.Methods,
+	var method, methods, agent string
+	err := row.Scan(&id, &r.PublicID, &r.User, &r.Epoch, &method, &r.Browser, &r.Created, &r.ReauthenticatedAt,
+		&r.Seen, &r.Idle, &r.Deadline, &r.Expires, &r.IP, &agent, &r.Values, &r.Version, &r.SecondAt, &methods,
 		&r.Bound, &r.Binding)
 	if err != nil {
 		return nil, err
@@ -324,5 +325,6 @@ func scanSession(row scanner) (*session.Record, error) {
 		return nil, fmt.Errorf("stored session ID has %d bytes", len(id))
 	}
 	r.ID = session.ID(id)
+	r.Method, r.Methods, r.Agent = session.Intern(method), session.Intern(methods), session.Intern(agent)
 	return &r, nil
 }

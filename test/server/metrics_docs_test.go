@@ -131,7 +131,7 @@ func (s *rich) put(u *account.User, expires time.Time) *visitor {
 	rand.Read(secret)
 	now := time.Now().Unix()
 	s.must(s.sessions.Sessions.Create(s.t.Context(), &session.Record{
-		ID: sha256.Sum256(secret), PublicID: rand.Text(), User: u.ID, Epoch: u.Epoch, Method: "password",
+		ID: sha256.Sum256(secret), PublicID: rand.Text(), User: u.ID, Epoch: u.Epoch, Method: session.Intern("password"),
 		Created: now - 60, ReauthenticatedAt: now - 60, Seen: now - 60, Idle: 3600, Deadline: now + 36000, Expires: expires.Unix(),
 	}))
 	return s.holding(base64.RawURLEncoding.EncodeToString(secret))

@@ -84,7 +84,7 @@ func (s *server) give(users ...*account.User) (tickets []string) {
 		secret := make([]byte, 32)
 		rand.Read(secret)
 		err := db.Sessions.Create(s.t.Context(), &session.Record{
-			ID: sha256.Sum256(secret), PublicID: rand.Text(), User: u.ID, Epoch: u.Epoch, Method: "password",
+			ID: sha256.Sum256(secret), PublicID: rand.Text(), User: u.ID, Epoch: u.Epoch, Method: session.Intern("password"),
 			Created: now, ReauthenticatedAt: now, Seen: now, Idle: 3600, Deadline: now + 36000, Expires: now + 3600,
 		})
 		if err != nil {
