@@ -11,7 +11,7 @@ import (
 
 // readers are the commands that change nothing, or, the last three, only the schema.
 var readers = strings.Split(`serve|user list|user show|group list|session list|token list|audit list|provider list|provider check|key show|backup|check|healthcheck|`+
-	`version|completion|man|django check|migrate|django install-feed|django remove-feed|mail list|mail test|webhook list`, "|")
+	`version|completion|man|texts|django check|migrate|django install-feed|django remove-feed|mail list|mail test|webhook list`, "|")
 
 // TestEveryCommandIsRecordedOrOnlyReads: each other command has an attempt in the script of the audit log, in those of a
 // restore, or in the tests of package django, which have a Django to import from.

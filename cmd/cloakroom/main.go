@@ -65,6 +65,7 @@ type cli struct {
 	Token        tokenCmd        `cmd:"" help:"Make, list and end tokens for programs."`
 	Provider     providerCmd     `cmd:"" help:"List and check the other services at which people sign in."`
 	Mail         mailCmd         `cmd:"" help:"Test the mail server, and list the mail that waits."`
+	Texts        textsCmd        `cmd:"" help:"Print the words of the pages and mails, for translators."`
 	Webhook      webhookCmd      `cmd:"" help:"List and forget the endpoints that events are sent to."`
 	Audit        auditCmd        `cmd:"" help:"Show the audit log."`
 	Django       djangoCmd       `cmd:"" help:"Share users and sessions with Django."`
