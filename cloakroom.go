@@ -220,13 +220,18 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 	}
 	s.Sessions = s.newSessions(c, checked, measure)
 	s.Tokens = s.newTokens(c)
-	s.Auth = auth.New(s.Sessions, s.cached.accounts)
-	s.Auth.Tokens, s.Auth.Together = s.Tokens, s.cached.together
 	s.jwt = &jwt.Service{
-		Keys: &jwt.Keys{Ring: s.keys, Store: s.storage.Sealed}, Store: s.cached.tokens, Accounts: s.Auth, Sessions: s.Sessions,
+		Keys: &jwt.Keys{Ring: s.keys, Store: s.storage.Sealed}, Store: s.cached.tokens, Accounts: s.Sessions.Accounts, Sessions: s.Sessions,
 		Issuer: c.URL, Audiences: c.Audiences, Lifetime: c.Lifetime, Audit: s.Audit,
 	}
-	s.Auth.JWT = s.jwt
+	s.steps = &secondstep.Service{
+		Factors: s.storage.Factors, Signins: s.storage.Signins, Links: s.storage.Links, Accounts: s.cached.accounts, Log: c.Log,
+		LookAgain: s.storage.django != nil, Requirement: checked.requirement,
+	}
+	s.Auth = auth.New(auth.Config{
+		Sessions: s.Sessions, Accounts: s.cached.accounts, Tokens: s.Tokens, JWT: s.jwt, SecondStep: s.steps.Demands,
+		Together: s.cached.together,
+	})
 	s.events = &events.Hub{Auth: s.Auth, Version: s.storage.version, Log: c.Log}
 
 	config := c.csrf()
@@ -240,11 +245,6 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 		return err
 	}
 	s.onClose(s.gateway.Close)
-	s.steps = &secondstep.Service{
-		Factors: s.storage.Factors, Signins: s.storage.Signins, Links: s.storage.Links, Accounts: s.cached.accounts, Log: c.Log,
-		LookAgain: s.storage.django != nil, Requirement: checked.requirement,
-	}
-	s.Auth.SecondStep = s.steps.Demands
 	s.factors = s.newFactors(checked)
 	if len(checked.providers) > 0 && (s.storage.Links == nil || s.storage.Signins == nil) {
 		return errors.New("Config.Providers: the database has no place for links; Config.Stores needs Links, Signins and Factors")
@@ -260,7 +260,7 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 		Steps: s.steps, EnrolOnPassword: c.EnrolOnPassword, Factors: s.factors, Passkeys: keys, NoPasskeys: noPasskeys, RelatedOrigins: relatedOrigins(c),
 		Links: s.storage.Links, Providers: checked.providers, Sealer: s.dataKeys, Grants: s.grants,
 		Letters: s.letters, Devices: s.devices,
-		Sessions: s.Sessions, Accounts: s.Accounts, Auth: s.Auth, CSRF: protection, Client: checked.proxies,
+		Sessions: s.Sessions, Accounts: s.Accounts, Tokens: s.Tokens, JWT: s.jwt, Auth: s.Auth, CSRF: protection, Client: checked.proxies,
 		Basic: c.Basic, Knox: httpapi.Knox{TTL: c.KnoxTTL, Limit: c.KnoxLimit}, Keys: s.keys, Live: s.events,
 		Audit: s.Audit, Pages: checked.pages, Authz: s.gateway.ForwardAuth(), URL: s.url, Healthy: s.storage.ping,
 		Secure: checked.https(), HSTS: hsts(checked.https(), c.HSTSSubDomains), KeepSiteData: c.KeepSiteData, Log: c.Log,
@@ -373,7 +373,7 @@ func relatedOrigins(c Config) []string {
 
 func (s *Server) newSessions(c Config, checked checkedConfig, measure *metrics.Metrics) *session.Manager {
 	m := &session.Manager{
-		Store: measure.Revocations(s.cached.sessions), Idle: c.Idle, Lifetime: c.Lifetime, MaxSessions: c.MaxSessions,
+		Store: measure.Revocations(s.cached.sessions), Accounts: auth.Epochs(s.cached.accounts), Idle: c.Idle, Lifetime: c.Lifetime, MaxSessions: c.MaxSessions,
 		AppTokens: c.AppTokens, Passive: httpapi.Passive, Audit: s.Audit, Log: c.Log,
 	}
 	if s.storage.django != nil {

@@ -8,9 +8,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/auth"
-	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/session"
-	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 func TestASecondCheckSeesWhatEndedAfterTheFirst(t *testing.T) {
@@ -74,8 +72,7 @@ func TestASecondCheckSeesTheRightsOfNow(t *testing.T) {
 }
 
 func TestASecondCheckOfATokenAsksTheStore(t *testing.T) {
-	a := newApp(t)
-	a.resolver.Tokens = &token.Service{Store: memory.New().Tokens}
+	a := newApp(t, withTokens)
 	ann := a.user(account.User{Username: "ann"})
 	text, made, err := a.resolver.NewPersonal(t.Context(), ann, auth.Personal{Name: "script"})
 	if err != nil {
@@ -88,7 +85,7 @@ func TestASecondCheckOfATokenAsksTheStore(t *testing.T) {
 		if i, err := auth.CheckAgain(r.Context()); err != nil || i.Token == nil {
 			t.Errorf("%+v, %v", i, err)
 		}
-		if err := a.resolver.Tokens.Revoke(t.Context(), ann.ID, made.ID); err != nil {
+		if err := a.tokens.Revoke(t.Context(), ann.ID, made.ID); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := auth.CheckAgain(r.Context()); err == nil {

@@ -70,16 +70,12 @@ func (i *Identity) Has(permission string) bool {
 // allows, and nothing that asks only for a signed-in user.
 func (i *Identity) Limited() bool { return i.Token != nil && len(i.Token.Scopes) > 0 }
 
-// Resolver authenticates requests. [New] makes it the session.Epochs of its Sessions, so that one load of the account
-// serves both the check of the epoch and the identity. Set the fields before first use; after that it is safe for concurrent
-// use.
-type Resolver struct {
-	Tokens *token.Service // nil: no tokens count
-	JWT    *jwt.Service   // nil: no JWTs count
-
-	// Basic returns the user of the name and password in a request; nil: HTTP Basic is ignored. Its errors are sent as they
-	// are.
-	Basic func(r *http.Request, login, password string) (*account.User, error)
+// Config is what a [Resolver] needs.
+type Config struct {
+	Sessions *session.Manager // required
+	Accounts account.Store    // required
+	Tokens   *token.Service   // nil: no tokens count
+	JWT      *jwt.Service     // nil: no JWTs count
 
 	// SecondStep reports whether a sign-in of this user demands a second step after the password; nil: it never does. Any
 	// error is an outage.
@@ -87,19 +83,39 @@ type Resolver struct {
 
 	// Together reads a session and its user in one step, if the stores can do that; nil: one after the other.
 	Together Together
-
-	sessions *session.Manager
-	accounts account.Store
 }
 
-// New returns a Resolver and makes it the Accounts of sessions. It panics if either is nil.
-func New(sessions *session.Manager, accounts account.Store) *Resolver {
-	if sessions == nil || accounts == nil {
+// Resolver authenticates requests. One load of the account serves both the check of the session's epoch and the identity. Set Basic
+// before first use; after that a Resolver is safe for concurrent use.
+type Resolver struct {
+	// Basic returns the user of the name and password in a request; nil: HTTP Basic is ignored. Its errors are sent as they
+	// are.
+	Basic func(r *http.Request, login, password string) (*account.User, error)
+
+	c Config
+}
+
+// New returns a Resolver. If the Sessions have no Accounts, it sets them to the [Epochs] of its own. It panics if Sessions or Accounts
+// is nil.
+func New(c Config) *Resolver {
+	if c.Sessions == nil || c.Accounts == nil {
 		panic("auth: New needs the sessions and the accounts")
 	}
-	a := &Resolver{sessions: sessions, accounts: accounts}
-	sessions.Accounts = a
-	return a
+	if c.Sessions.Accounts == nil {
+		c.Sessions.Accounts = Epochs(c.Accounts)
+	}
+	return &Resolver{c: c}
+}
+
+// Epochs returns the epochs of the accounts that may be signed in.
+func Epochs(accounts account.Store) session.Epochs { return epochs{accounts} }
+
+type epochs struct{ accounts account.Store }
+
+// Epoch implements session.Epochs.
+func (e epochs) Epoch(ctx context.Context, id string) (string, error) {
+	u, err := mayBeSignedIn(account.View(ctx, e.accounts, id))
+	return epochOf(u), err
 }
 
 // request is what is known of one request: the credentials that it came with and, once they were looked up, the identity.
@@ -120,7 +136,7 @@ type request struct {
 // Handler reads the credential of each request, for [FromContext]. It asks no store. It panics if the fields of the sessions
 // are wrong, as [session.Manager.CheckConfig] says.
 func (a *Resolver) Handler(next http.Handler) http.Handler {
-	if err := a.sessions.CheckConfig(); err != nil {
+	if err := a.c.Sessions.CheckConfig(); err != nil {
 		panic(err)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -137,10 +153,10 @@ func (a *Resolver) Handler(next http.Handler) http.Handler {
 // begin reads the credential of r into its record.
 func (a *Resolver) begin(record *reqinfo.Request, r *http.Request) {
 	q := &request{resolver: a}
-	if !a.sessions.UsesTokenHeader(r) {
+	if !a.c.Sessions.UsesTokenHeader(r) {
 		q.header = a.credential(r)
 	}
-	a.sessions.Begin(&q.session, r, q.header != nil)
+	a.c.Sessions.Begin(&q.session, r, q.header != nil)
 	record.Session, record.Auth = &q.session, q
 }
 
@@ -153,12 +169,6 @@ func requestFrom(ctx context.Context) *request {
 	return nil
 }
 
-// Epoch implements session.Epochs.
-func (a *Resolver) Epoch(ctx context.Context, id string) (string, error) {
-	u, err := a.load(ctx, id)
-	return epochOf(u), err
-}
-
 // epochOf returns the user's epoch; "" if there is no user.
 func epochOf(u *account.User) string {
 	if u == nil {
@@ -169,7 +179,7 @@ func epochOf(u *account.User) string {
 
 // load returns a user who may be signed in.
 func (a *Resolver) load(ctx context.Context, id string) (*account.User, error) {
-	return mayBeSignedIn(account.View(ctx, a.accounts, id))
+	return mayBeSignedIn(account.View(ctx, a.c.Accounts, id))
 }
 
 // mayBeSignedIn returns session.ErrNoAccount in the place of a user who may not be signed in. No other code decides who may.

@@ -213,10 +213,12 @@ func TestASessionIsFreshForTenMinutes(t *testing.T) {
 
 func TestTwoFactorsAreDemandedTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := newApp(t)
-		ann := a.user(account.User{Username: "ann"})
+		var ann *account.User
 		demanded, outage := false, error(nil)
-		a.resolver.SecondStep = func(_ context.Context, user string) (bool, error) { return demanded && user == ann.ID, outage }
+		a := newApp(t, func(c *auth.Config) {
+			c.SecondStep = func(_ context.Context, user string) (bool, error) { return demanded && user == ann.ID, outage }
+		})
+		ann = a.user(account.User{Username: "ann"})
 		one := a.signIn(ann, session.SignIn{Fresh: true, Methods: []string{"pwd"}})
 		two := a.signIn(ann, session.SignIn{Fresh: true, Second: true, Methods: []string{"pwd", "otp", "mfa"}})
 		old := a.signIn(ann, session.SignIn{Second: true})

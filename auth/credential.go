@@ -43,7 +43,7 @@ func (a *Resolver) parse(r *http.Request, line string) credential {
 	}
 	switch strings.ToLower(words[0]) {
 	case "token":
-		if a.Tokens != nil {
+		if a.c.Tokens != nil {
 			return opaque(words[1:])
 		}
 	case "bearer":
@@ -85,11 +85,11 @@ const personalPrefix = "cloak_"
 // scheme case-sensitively.
 func (a *Resolver) bearer(words []string) credential {
 	switch {
-	case a.Tokens == nil && a.JWT == nil:
+	case a.c.Tokens == nil && a.c.JWT == nil:
 		return nil
 	case len(words) != 2:
 		return refused{errBearerHeader}
-	case a.JWT == nil || a.Tokens != nil && strings.HasPrefix(words[1], personalPrefix):
+	case a.c.JWT == nil || a.c.Tokens != nil && strings.HasPrefix(words[1], personalPrefix):
 		return opaqueToken{words[1], bearerChallenge, []token.Kind{token.Personal}}
 	case words[0] != "Bearer":
 		return nil
@@ -106,7 +106,7 @@ type opaqueToken struct {
 func (opaqueToken) sentByBrowsers() bool { return false }
 
 func (c opaqueToken) identify(ctx context.Context, a *Resolver) (*Identity, error) {
-	tokens := a.Tokens
+	tokens := a.c.Tokens
 	t, err := tokens.Check(ctx, c.text, c.kinds...)
 	if errors.Is(err, token.ErrInvalid) {
 		return nil, challenged(c.challenge, "Invalid token.")

@@ -32,15 +32,12 @@ func (a *app) asked(cookie string, lines ...string) (i *auth.Identity, err error
 	return i, err
 }
 
-func (a *app) withTokens() *app {
-	a.resolver.Tokens = &token.Service{Store: memory.New().Tokens}
-	return a
-}
+func withTokens(c *auth.Config) { c.Tokens = &token.Service{Store: memory.New().Tokens} }
 
 func (a *app) issue(u *account.User, n token.Params) string {
 	a.t.Helper()
 	n.User, n.Epoch = u.ID, u.Epoch
-	text, _, err := a.resolver.Tokens.Create(a.t.Context(), n)
+	text, _, err := a.tokens.Create(a.t.Context(), n)
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -48,7 +45,7 @@ func (a *app) issue(u *account.User, n token.Params) string {
 }
 
 func TestTheIdentityIsTheTokensOwner(t *testing.T) {
-	a := newApp(t).withTokens()
+	a := newApp(t, withTokens)
 	ann := a.user(account.User{Username: "ann", UserPermissions: []string{"app.read", "app.write"}})
 	bob := a.signIn(a.user(account.User{Username: "bob"}), session.SignIn{Fresh: true})
 	for kind, scheme := range map[token.Kind]string{token.DRF: "Token", token.Knox: "token", token.Personal: "Bearer"} {
@@ -76,14 +73,14 @@ func (downTokens) Load(context.Context, token.ID) (*token.Record, error) { retur
 // TestAnOutageOfTheTokensIsAnOutage checks for 503, since a 401 would make a program throw its token away, and that the
 // outage isn't remembered.
 func TestAnOutageOfTheTokensIsAnOutage(t *testing.T) {
-	a := newApp(t).withTokens()
+	a := newApp(t, withTokens)
 	text := a.issue(a.user(account.User{Username: "ann"}), token.Params{Kind: token.DRF})
-	good := a.resolver.Tokens.Store
-	a.resolver.Tokens.Store = downTokens{}
+	good := a.tokens.Store
+	a.tokens.Store = downTokens{}
 	if i, err := a.asked("", "Token "+text); i != nil || !errors.Is(err, errOutage) {
 		t.Errorf("%v, %v", i, err)
 	}
-	a.resolver.Tokens.Store = good
+	a.tokens.Store = good
 	a.accounts.err = errOutage
 	if i, err := a.asked("", "Token "+text); i != nil || !errors.Is(err, errOutage) {
 		t.Errorf("without the accounts: %v, %v", i, err)
@@ -97,7 +94,7 @@ func TestAnOutageOfTheTokensIsAnOutage(t *testing.T) {
 // FuzzAuthorization checks that a header is accepted only if it has a token that was created, in its own scheme, and that
 // everything else is refused with 401.
 func FuzzAuthorization(f *testing.F) {
-	a := newApp(f).withTokens()
+	a := newApp(f, withTokens)
 	ann := a.user(account.User{Username: "ann"})
 	schemes := map[string]string{
 		a.issue(ann, token.Params{Kind: token.DRF}): "token", a.issue(ann, token.Params{Kind: token.Knox}): "token",

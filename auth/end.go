@@ -11,20 +11,20 @@ import (
 // and returns how many sessions there were. Tokens given to programs remain. After an error some may not have ended: try
 // again.
 func (a *Resolver) EndSignIns(ctx context.Context, user string) (sessions int, err error) {
-	if a.Tokens != nil {
-		if _, err := a.Tokens.RevokeAll(ctx, user, token.Knox, token.Refresh); err != nil {
+	if a.c.Tokens != nil {
+		if _, err := a.c.Tokens.RevokeAll(ctx, user, token.Knox, token.Refresh); err != nil {
 			return 0, err
 		}
 	}
-	return a.sessions.RevokeAll(ctx, user, nil)
+	return a.c.Sessions.RevokeAll(ctx, user, nil)
 }
 
 // RemoveEnded deletes from the stores what has ended with a user's epoch: all sessions but one, and all tokens. They have
 // ended already, so an error does no harm.
 func (a *Resolver) RemoveEnded(ctx context.Context, user string, except *session.Session) error {
-	_, err := a.sessions.RevokeAll(ctx, user, except)
-	if err == nil && a.Tokens != nil {
-		_, err = a.Tokens.RevokeAll(ctx, user)
+	_, err := a.c.Sessions.RevokeAll(ctx, user, except)
+	if err == nil && a.c.Tokens != nil {
+		_, err = a.c.Tokens.RevokeAll(ctx, user)
 	}
 	return err
 }

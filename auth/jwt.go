@@ -17,7 +17,7 @@ type webToken struct{ text string }
 func (webToken) sentByBrowsers() bool { return false }
 
 func (c webToken) identify(ctx context.Context, a *Resolver) (*Identity, error) {
-	claims, err := a.JWT.Authenticate(ctx, c.text)
+	claims, err := a.c.JWT.Authenticate(ctx, c.text)
 	refusal, refused := errors.AsType[*jwt.Refusal](err)
 	if claims == nil || err != nil && !refused {
 		return nil, badJWT(refusal, err)
@@ -65,7 +65,7 @@ func unauthorizedJWT(code, detail string) error {
 
 // whyNoAccount returns why no one can be signed in as this user.
 func (a *Resolver) whyNoAccount(ctx context.Context, id string) error {
-	switch _, err := a.accounts.Load(ctx, id); {
+	switch _, err := a.c.Accounts.Load(ctx, id); {
 	case errors.Is(err, account.ErrNotFound):
 		return unauthorizedJWT("user_not_found", "User not found")
 	case err != nil:

@@ -154,7 +154,7 @@ func TestAnOutageMentionsASessionOnlyIfTheRequestHasATicket(t *testing.T) {
 	a.sessions.Store = down{a.sessions.Store}
 	guard := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			fmt.Fprint(w, auth.UnavailableProblem(r.Context()).Detail)
+			auth.WriteError(w, r, errOutage)
 		})
 	}
 	for name, c := range map[string]struct {
@@ -198,9 +198,11 @@ func TestAHandlerInTheWrongPlaceIsNoOutage(t *testing.T) {
 
 func TestAResolverWithoutWhatItNeedsSaysSo(t *testing.T) {
 	for want, call := range map[string]func(){
-		"needs the sessions and the accounts": func() { auth.New(&session.Manager{}, nil) },
-		"needs the sessions":                  func() { auth.New(nil, &accounts{}) },
-		"Manager.Store is nil":                func() { auth.New(&session.Manager{}, &accounts{}).Handler(http.NotFoundHandler()) },
+		"needs the sessions and the accounts": func() { auth.New(auth.Config{Sessions: &session.Manager{}}) },
+		"needs the sessions":                  func() { auth.New(auth.Config{Accounts: &accounts{}}) },
+		"Manager.Store is nil": func() {
+			auth.New(auth.Config{Sessions: &session.Manager{}, Accounts: &accounts{}}).Handler(http.NotFoundHandler())
+		},
 	} {
 		func() {
 			defer func() {

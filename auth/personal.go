@@ -53,7 +53,7 @@ func (a *Resolver) NewPersonal(ctx context.Context, owner *account.User, p Perso
 	if len(wrong) > 0 {
 		return "", nil, &account.InvalidError{Fields: wrong}
 	}
-	return a.Tokens.Create(ctx, token.Params{
+	return a.c.Tokens.Create(ctx, token.Params{
 		User: owner.ID, Epoch: owner.Epoch, Kind: token.Personal, Name: p.Name, Scopes: p.Scopes, TTL: p.TTL,
 		Limit: maxPersonal, IP: p.IP, Agent: p.Agent,
 	})

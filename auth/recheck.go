@@ -22,7 +22,7 @@ const (
 // Recheck returns an identity with the current state of its session; or nil and why the session has ended, as far as the
 // stores show it. It doesn't count as use of the session.
 func (a *Resolver) Recheck(ctx context.Context, i *Identity) (now *Identity, why string, err error) {
-	c, ok, err := a.sessions.Recheck(ctx, i.Session)
+	c, ok, err := a.c.Sessions.Recheck(ctx, i.Session)
 	if err != nil {
 		return nil, "", err
 	}
@@ -44,7 +44,7 @@ func (a *Resolver) Recheck(ctx context.Context, i *Identity) (now *Identity, why
 
 // why returns why the session of an identity has ended.
 func (a *Resolver) why(ctx context.Context, i *Identity) (string, error) {
-	u, err := a.accounts.Load(ctx, i.User.ID)
+	u, err := a.c.Accounts.Load(ctx, i.User.ID)
 	switch {
 	case errors.Is(err, account.ErrNotFound):
 		return Deleted, nil

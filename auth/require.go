@@ -177,12 +177,12 @@ func CheckFullyFresh(ctx context.Context, i *Identity) error {
 	if q == nil {
 		return ErrNoHandler
 	}
-	if q.resolver.SecondStep == nil {
+	if q.resolver.c.SecondStep == nil {
 		return nil
 	}
 	ctx, cancel := resilience.LimitCheck(ctx)
 	defer cancel()
-	demanded, err := q.resolver.SecondStep(ctx, i.User.ID)
+	demanded, err := q.resolver.c.SecondStep(ctx, i.User.ID)
 	if err != nil {
 		return err
 	}
@@ -227,7 +227,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, ErrNoHandler):
 		slog.Default().LogAttrs(r.Context(), slog.LevelError, err.Error(), slog.String("path", r.URL.Path))
 	case !ok:
-		p = UnavailableProblem(r.Context())
+		p = problem.Unavailable(r.Context())
 		report(r.Context(), err)
 	}
 	problem.Write(w, r, p)
@@ -236,23 +236,10 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 // report logs an outage. A request that its client cancelled is not an outage.
 func report(ctx context.Context, err error) {
 	log := slog.Default()
-	if q := requestFrom(ctx); q != nil && q.resolver.sessions != nil {
-		log = q.resolver.sessions.Log
+	if q := requestFrom(ctx); q != nil && q.resolver.c.Sessions != nil {
+		log = q.resolver.c.Sessions.Log
 	}
 	if log != nil && ctx.Err() == nil {
 		log.LogAttrs(ctx, slog.LevelError, "unavailable", slog.Any("error", err))
 	}
-}
-
-// UnavailableProblem is the response to a request while a store doesn't answer. It mentions a session only if the request came with
-// a ticket, whose session may have ended.
-func UnavailableProblem(ctx context.Context) *problem.Problem {
-	p := &problem.Problem{
-		Status: http.StatusServiceUnavailable, Code: "unavailable", RetryAfter: 2 * time.Second,
-		Detail: "The service can't answer just now. Try again shortly.",
-	}
-	if q := requestFrom(ctx); q != nil && q.session.HasTicket() {
-		p.Detail = "The service can't answer just now. If you were signed in, you still are; try again shortly."
-	}
-	return p
 }

@@ -69,15 +69,15 @@ const shortestSecret = 32
 // stored reports whether a word is the text of a token or the ticket of a session, or might be one while the stores don't
 // answer.
 func (a *Resolver) stored(ctx context.Context, word string) bool {
-	if found, err := a.sessions.IsTicket(ctx, word); found || err != nil {
+	if found, err := a.c.Sessions.IsTicket(ctx, word); found || err != nil {
 		return true
 	}
-	if a.Tokens == nil || !hexadecimal(word) {
+	if a.c.Tokens == nil || !hexadecimal(word) {
 		return false
 	}
 	// A token in capitals was copied from somewhere; the server writes them in lower case.
 	for _, text := range []string{word, strings.ToLower(word)} {
-		if _, err := a.Tokens.Check(ctx, text, token.DRF, token.Knox); !errors.Is(err, token.ErrInvalid) {
+		if _, err := a.c.Tokens.Check(ctx, text, token.DRF, token.Knox); !errors.Is(err, token.ErrInvalid) {
 			return true
 		}
 	}
@@ -102,7 +102,7 @@ func hexadecimal(word string) bool {
 // issued reports whether a word is a JSON Web Token that claims to be from this server, of any kind and even with a wrong
 // signature.
 func (a *Resolver) issued(word string) bool {
-	if a.JWT == nil {
+	if a.c.JWT == nil {
 		return false
 	}
 	for part := range strings.SplitSeq(word, ".") {
@@ -113,7 +113,7 @@ func (a *Resolver) issued(word string) bool {
 		var claims struct {
 			Issuer any `json:"iss"`
 		}
-		if json.Unmarshal(plain, &claims) == nil && claims.Issuer == any(a.JWT.Issuer) {
+		if json.Unmarshal(plain, &claims) == nil && claims.Issuer == any(a.c.JWT.Issuer) {
 			return true
 		}
 	}

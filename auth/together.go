@@ -37,7 +37,7 @@ func ReadTogether(sessions session.Store, accounts account.Store) Together {
 // viewer returns what reads the session; nil: its store does.
 func (q *request) viewer() session.Viewer {
 	q.together = nil
-	if q.resolver.Together == nil {
+	if q.resolver.c.Together == nil {
 		return nil
 	}
 	return (*together)(q)
@@ -48,7 +48,7 @@ type together request
 
 // View implements session.Viewer. It keeps the user for loadUser.
 func (q *together) View(ctx context.Context, id session.ID, now int64) (r *session.Record, err error) {
-	r, q.together, err = q.resolver.Together(ctx, id, now)
+	r, q.together, err = q.resolver.c.Together(ctx, id, now)
 	return r, err
 }
 

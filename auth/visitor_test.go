@@ -16,6 +16,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 // app is a Resolver on stores in memory that a test can watch and fail.
@@ -24,17 +25,22 @@ type app struct {
 	sessions *session.Manager
 	accounts *accounts
 	resolver *auth.Resolver
+	tokens   *token.Service // nil: none count
 	log      *bytes.Buffer
 }
 
-func newApp(t testing.TB) *app {
+func newApp(t testing.TB, changes ...func(*auth.Config)) *app {
 	db, log := memory.New(), &bytes.Buffer{}
 	a := &app{
 		t: t, log: log, accounts: &accounts{Store: db.Accounts},
 		sessions: &session.Manager{Store: db.Sessions, Log: slog.New(slog.NewTextHandler(log, nil))},
 	}
 	a.sessions.Audit = &audit.Log{Text: a.sessions.Log}
-	a.resolver = auth.New(a.sessions, a.accounts)
+	c := auth.Config{Sessions: a.sessions, Accounts: a.accounts}
+	for _, change := range changes {
+		change(&c)
+	}
+	a.resolver, a.tokens = auth.New(c), c.Tokens
 	return a
 }
 

@@ -13,8 +13,7 @@ import (
 )
 
 func TestWhatCouldBeACredentialIsWithheldWhileTheStoreIsDown(t *testing.T) {
-	a := newApp(t)
-	a.resolver.Tokens = &token.Service{Store: downTokens{}}
+	a := newApp(t, func(c *auth.Config) { c.Tokens = &token.Service{Store: downTokens{}} })
 	for line, kept := range map[string]bool{
 		"Bearer " + strings.Repeat("ab", 32): false, "Token " + strings.Repeat("1", 40): false, "cloak_x": false,
 		"Bearer opaque": true, "Basic YTpi": true, "Digest username=a": true, "": true,
@@ -47,7 +46,7 @@ func TestATicketIsWithheldWhileItsSessionIsThere(t *testing.T) {
 }
 
 func TestASignInAloneIsNotAskedOfALimitedToken(t *testing.T) {
-	a := newApp(t).withTokens()
+	a := newApp(t, withTokens)
 	ann := a.user(account.User{Username: "ann", IsSuperuser: true})
 	for scopes, want := range map[string]int{"": http.StatusNoContent, "app.read": http.StatusForbidden} {
 		text, _, err := a.resolver.NewPersonal(t.Context(), ann, auth.Personal{Name: "script", Scopes: strings.Fields(scopes)})

@@ -137,15 +137,15 @@ func inMemory(s spec, addr string, log *slog.Logger) (http.Handler, []string, er
 	auditLog := &audit.Log{Text: log}
 	sessionStore, accountStore, tokenStore := remembering(ctx, s, db)
 	sessions := &session.Manager{Store: sessionStore, InsecureHTTP: true, Passive: httpapi.Passive, Audit: auditLog, Log: log}
-	who := auth.New(sessions, accountStore)
-	who.Tokens = &token.Service{Store: tokenStore, Audit: auditLog, Log: log}
+	tokens := &token.Service{Store: tokenStore, Audit: auditLog, Log: log}
+	who := auth.New(auth.Config{Sessions: sessions, Accounts: accountStore, Tokens: tokens})
 	accounts := &account.Service{Store: accountStore, Hasher: &password.Hasher{}, Guard: &throttle.Guard{Store: db.Throttles}}
 	hub := &events.Hub{Auth: who, Log: log}
 	sessions.OnEnd, accounts.OnChange = hub.SessionsEnded, hub.Wake
 	go sessions.Run(ctx)
 	api := &httpapi.API{
 		Steps:    &secondstep.Service{Factors: db.Factors, Signins: db.Signins, Accounts: accountStore, Log: log},
-		Sessions: sessions, Accounts: accounts, Auth: who, CSRF: guard, Client: reqinfo.Proxies{}, Keys: ring, Live: hub,
+		Sessions: sessions, Accounts: accounts, Tokens: tokens, Auth: who, CSRF: guard, Client: reqinfo.Proxies{}, Keys: ring, Live: hub,
 		Healthy: func(context.Context) error { return nil }, Audit: auditLog, Log: log,
 	}
 	credentials, err := populate(ctx, s, accountStore, sessions)

@@ -55,7 +55,7 @@ func TestAPageOfABoundSessionIsClosedWhenItsProofIsOver(t *testing.T) {
 				u := &account.User{Username: "ada", IsActive: true, Epoch: "1"}
 				must(t, db.Accounts.Create(t.Context(), u))
 				m := &session.Manager{Store: db.Sessions, Device: proof{}}
-				a := auth.New(m, db.Accounts)
+				a := auth.New(auth.Config{Sessions: m, Accounts: db.Accounts})
 				hub := &events.Hub{Auth: a}
 				w := httptest.NewRecorder()
 				s, err := m.SignIn(w, httptest.NewRequest("POST", "/", nil), session.SignIn{User: u.ID, Epoch: "1", Method: "password"})

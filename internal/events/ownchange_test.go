@@ -66,7 +66,7 @@ func closesAtTheSecondCheck(t *testing.T, change func(*account.Service, *account
 		u := &account.User{Username: "ada", IsActive: true, Epoch: "1", Password: "before"}
 		must(t, db.Accounts.Create(t.Context(), u))
 		m := &session.Manager{Store: db.Sessions}
-		hub := &events.Hub{Auth: auth.New(m, db.Accounts)}
+		hub := &events.Hub{Auth: auth.New(auth.Config{Sessions: m, Accounts: db.Accounts})}
 		s, err := m.SignIn(httptest.NewRecorder(), httptest.NewRequest("POST", "/", nil), session.SignIn{User: u.ID, Epoch: "1", Method: "password"})
 		must(t, err)
 		ctx, stop := context.WithCancel(t.Context())

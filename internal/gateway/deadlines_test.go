@@ -32,7 +32,7 @@ func openGateway(t *testing.T, upstream string, stall, limit time.Duration, h2 b
 	if err != nil {
 		t.Fatal(err)
 	}
-	resolver := auth.New(&session.Manager{Store: db.Sessions}, db.Accounts)
+	resolver := auth.New(auth.Config{Sessions: &session.Manager{Store: db.Sessions}, Accounts: db.Accounts})
 	g, err := gateway.New(gateway.Config{
 		Upstreams: []string{upstream}, Rules: []string{"public /*"}, Stall: stall, URL: "https://app.example.com", Auth: resolver, CSRF: guard,
 	})

@@ -322,7 +322,7 @@ func (g *Gateway) problem(r *http.Request, err error) *problem.Problem {
 		level = slog.LevelDebug // the client went away
 	}
 	g.c.Log.LogAttrs(r.Context(), level, "unavailable", slog.Any("error", err))
-	return auth.UnavailableProblem(r.Context())
+	return problem.Unavailable(r.Context())
 }
 
 // refuse answers with p, which depends on the cookie, so no cache may share it.

@@ -42,7 +42,7 @@ func newMember(t *testing.T, application http.HandlerFunc, changes ...func(c *ga
 		t.Fatal(err)
 	}
 	sessions := &session.Manager{Store: db.Sessions}
-	resolver := auth.New(sessions, db.Accounts)
+	resolver := auth.New(auth.Config{Sessions: sessions, Accounts: db.Accounts})
 	m := &member{t: t, accounts: db.Accounts}
 	c := gateway.Config{Upstreams: []string{backend.URL}, URL: "https://app.example.com", Auth: resolver, CSRF: guard}
 	for _, change := range changes {

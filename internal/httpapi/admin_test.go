@@ -550,7 +550,7 @@ func TestAdministratorsListAndEndTokens(t *testing.T) {
 		ada, root := s.user("ada"), s.superuser("root")
 		texts := map[string]string{}
 		for _, kind := range []token.Kind{token.DRF, token.Knox, token.Personal} {
-			text, made, err := s.api.Auth.Tokens.Create(t.Context(), token.Params{User: ada.ID, Epoch: ada.Epoch, Kind: kind, Name: "x"})
+			text, made, err := s.api.Tokens.Create(t.Context(), token.Params{User: ada.ID, Epoch: ada.Epoch, Kind: kind, Name: "x"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -567,7 +567,7 @@ func TestAdministratorsListAndEndTokens(t *testing.T) {
 		if r := admin.send("DELETE", adminPath+"/tokens/"+ids[0], nil); r.StatusCode != 200 {
 			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
-		if _, err := s.api.Auth.Tokens.Check(t.Context(), texts[ids[0]], token.DRF, token.Knox, token.Personal); !errors.Is(err, token.ErrInvalid) {
+		if _, err := s.api.Tokens.Check(t.Context(), texts[ids[0]], token.DRF, token.Knox, token.Personal); !errors.Is(err, token.ErrInvalid) {
 			t.Errorf("the ended token is still found: %v", err)
 		}
 		if r := admin.send("DELETE", adminPath+"/users/"+ada.ID+"/tokens", nil); r.StatusCode != 200 || r.field("ended") != 2.0 {
@@ -578,7 +578,7 @@ func TestAdministratorsListAndEndTokens(t *testing.T) {
 				t.Errorf("%s: got %d %s", id, r.StatusCode, r.body)
 			}
 		}
-		_, made, err := s.api.Auth.Tokens.Create(t.Context(), token.Params{User: root.ID, Epoch: root.Epoch, Kind: token.Personal, Name: "x"})
+		_, made, err := s.api.Tokens.Create(t.Context(), token.Params{User: root.ID, Epoch: root.Epoch, Kind: token.Personal, Name: "x"})
 		if err != nil {
 			t.Fatal(err)
 		}

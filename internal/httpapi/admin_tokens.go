@@ -21,7 +21,7 @@ func endUserTokens(c *call, _ none) (endedOut, error) {
 	if err != nil {
 		return endedOut{}, err
 	}
-	n, err := c.api.Auth.Tokens.RevokeAll(c.ctx(), u.ID)
+	n, err := c.api.Tokens.RevokeAll(c.ctx(), u.ID)
 	if err != nil {
 		return endedOut{}, err
 	}
@@ -31,7 +31,7 @@ func endUserTokens(c *call, _ none) (endedOut, error) {
 
 // endAnyToken ends a token of any user.
 func endAnyToken(c *call, _ none) (none, error) {
-	t, err := c.api.Auth.Tokens.Find(c.ctx(), c.r.PathValue("id"))
+	t, err := c.api.Tokens.Find(c.ctx(), c.r.PathValue("id"))
 	if err != nil {
 		return none{}, err
 	}
@@ -39,7 +39,7 @@ func endAnyToken(c *call, _ none) (none, error) {
 	if err != nil {
 		return none{}, err // the tokens of a deleted user have ended, too
 	}
-	if err := c.api.Auth.Tokens.Revoke(c.ctx(), u.ID, t.ID); err != nil {
+	if err := c.api.Tokens.Revoke(c.ctx(), u.ID, t.ID); err != nil {
 		return none{}, err
 	}
 	c.record(audit.Authz.Admin, u, slog.String("deed", "token ended"), slog.String("token", t.ID))

@@ -24,6 +24,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/device"
 	"github.com/cloakroom-auth/cloakroom/internal/events"
 	"github.com/cloakroom-auth/cloakroom/internal/grant"
+	"github.com/cloakroom-auth/cloakroom/internal/jwt"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/oidc"
@@ -33,14 +34,17 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/link"
 	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// API serves the routes of this package. All fields are required whose comment doesn't say what the zero value means, and
-// Auth.Tokens. Set them before Handler. An API is safe for concurrent use.
+// API serves the routes of this package. All fields are required whose comment doesn't say what the zero value means. Set
+// them before Handler. An API is safe for concurrent use.
 type API struct {
 	Sessions *session.Manager
 	Accounts *account.Service
-	Auth     *auth.Resolver
+	Tokens   *token.Service
+	JWT      *jwt.Service
+	Auth     *auth.Resolver // of these four
 	CSRF     *csrf.Protection
 	Client   reqinfo.Proxies
 	Keys     *keyring.Ring

@@ -110,13 +110,13 @@ func BenchmarkScheme(b *testing.B) {
 		b.Fatal(err)
 	}
 	opaque := func(kind token.Kind) string {
-		text, _, err := api.Auth.Tokens.Create(b.Context(), token.Params{User: u.ID, Epoch: u.Epoch, Kind: kind, Name: "x"})
+		text, _, err := api.Tokens.Create(b.Context(), token.Params{User: u.ID, Epoch: u.Epoch, Kind: kind, Name: "x"})
 		if err != nil {
 			b.Fatal(err)
 		}
 		return text
 	}
-	pair, err := api.Auth.JWT.Create(b.Context(), jwt.SignIn{User: u.ID, Epoch: u.Epoch})
+	pair, err := api.JWT.Create(b.Context(), jwt.SignIn{User: u.ID, Epoch: u.Epoch})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func BenchmarkScheme(b *testing.B) {
 	}
 	background, stop := context.WithCancel(b.Context())
 	defer stop()
-	go api.Auth.Tokens.Run(background) // uses are noted in batches, as in the server
+	go api.Tokens.Run(background) // uses are noted in batches, as in the server
 	handler := api.Handler(nil)
 	for _, scheme := range []struct{ name, header, value string }{
 		{"session", "Cookie", cookie.Name + "=" + cookie.Value},

@@ -100,7 +100,7 @@ func newCompatServer(t *testing.T, change ...func(*httpapi.API)) *compatServer {
 func (s *server) issue(u *account.User, n token.Params) string {
 	s.t.Helper()
 	n.User, n.Epoch = u.ID, u.Epoch
-	text, _, err := s.api.Auth.Tokens.Create(s.t.Context(), n)
+	text, _, err := s.api.Tokens.Create(s.t.Context(), n)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -98,7 +98,7 @@ func obtainToken(c *call, in credentialsIn) (obtainedToken, error) {
 // revoking ends a token that this request has made.
 func (c *call) revoking(t *token.Token) func(context.Context) error {
 	return func(ctx context.Context) error {
-		err := c.api.Auth.Tokens.Revoke(ctx, t.User, t.ID)
+		err := c.api.Tokens.Revoke(ctx, t.User, t.ID)
 		if errors.Is(err, token.ErrNotFound) {
 			err = nil // it has ended already
 		}
@@ -110,7 +110,7 @@ func (c *call) revoking(t *token.Token) func(context.Context) error {
 // not be valid any more, so the error is account.ErrInvalidCredentials.
 func (c *call) newToken(u *account.User, p token.Params) (string, *token.Token, error) {
 	p.User, p.Epoch, p.IP, p.Agent = u.ID, u.Epoch, addressText(c.address()), agent(c.r)
-	text, t, err := c.api.Auth.Tokens.Create(c.ctx(), p)
+	text, t, err := c.api.Tokens.Create(c.ctx(), p)
 	if errors.Is(err, token.ErrEpochChanged) {
 		return "", nil, account.ErrInvalidCredentials
 	}
@@ -184,7 +184,7 @@ func (c *call) knoxPassword(username, password *string) (*account.User, error) {
 func knoxLogout(c *call, _ none) (none, error) { return none{}, c.endToken(c.who) }
 
 func knoxLogoutAll(c *call, _ none) (none, error) {
-	_, err := c.api.Auth.Tokens.RevokeAll(c.ctx(), c.who.User.ID, token.Knox)
+	_, err := c.api.Tokens.RevokeAll(c.ctx(), c.who.User.ID, token.Knox)
 	return none{}, err
 }
 

@@ -168,12 +168,13 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 		accounts.Hasher.MinimumCost = goodHash()
 		accounts.HashTemplate = func(context.Context, *account.User) (string, error) { return goodHash(), nil }
 	}
-	who := auth.New(sessions, st.Accounts)
-	who.Tokens = &token.Service{Store: st.Tokens, Audit: auditLog, Log: logger}
-	who.JWT = &jwt.Service{
-		Keys: &jwt.Keys{Ring: ring, Store: st.Sealed}, Store: st.Tokens, Accounts: who, Sessions: sessions, Issuer: base,
-		Audiences: []string{"reports", "billing"}, Audit: auditLog,
+	steps := &secondstep.Service{Factors: st.Factors, Signins: st.Signins, Accounts: st.Accounts, Log: logger}
+	tokens := &token.Service{Store: st.Tokens, Audit: auditLog, Log: logger}
+	jwts := &jwt.Service{
+		Keys: &jwt.Keys{Ring: ring, Store: st.Sealed}, Store: st.Tokens, Accounts: auth.Epochs(st.Accounts), Sessions: sessions,
+		Issuer: base, Audiences: []string{"reports", "billing"}, Audit: auditLog,
 	}
+	who := auth.New(auth.Config{Sessions: sessions, Accounts: st.Accounts, Tokens: tokens, JWT: jwts, SecondStep: steps.Demands})
 	hub := &events.Hub{Auth: who, Log: logger}
 	sessions.OnEnd, accounts.OnChange = hub.SessionsEnded, hub.Wake
 	inBackground(t, hub.Run)
@@ -184,8 +185,6 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 	if err != nil {
 		t.Fatal(err)
 	}
-	steps := &secondstep.Service{Factors: st.Factors, Signins: st.Signins, Accounts: st.Accounts, Log: logger}
-	who.SecondStep = steps.Demands
 	var factors *authenticator.Service
 	if st.Factors != nil {
 		factors = &authenticator.Service{
@@ -206,7 +205,7 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 		Letters: o.mail.serve(t, st, ring, base, accounts, auditLog, logger),
 		Steps:   steps, Factors: factors, Passkeys: keys, RelatedOrigins: []string{base},
 		Links: st.Links, Sealer: keyring.NewDataKeys(ring, st.Sealed), Providers: all,
-		Sessions: sessions, Accounts: accounts, Auth: who, CSRF: guard, Client: trust, Keys: ring, Live: hub, Audit: auditLog, Pages: o.pages,
+		Sessions: sessions, Accounts: accounts, Tokens: tokens, JWT: jwts, Auth: who, CSRF: guard, Client: trust, Keys: ring, Live: hub, Audit: auditLog, Pages: o.pages,
 		URL:     base,
 		Healthy: func(ctx context.Context) error { _, err := st.Sealed.Sealed(ctx); return err },
 		Secure:  o.tls, HSTS: o.hsts, Log: logger,

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/problem"
 )
 
 type statusOut struct {
@@ -32,7 +32,7 @@ func ready(a *API) http.Handler {
 		}
 		if err := health.recent(r.Context()); err != nil {
 			a.Log.LogAttrs(r.Context(), slog.LevelError, "not ready", slog.Any("error", err))
-			refuse(w, r, auth.UnavailableProblem(r.Context()))
+			refuse(w, r, problem.Unavailable(r.Context()))
 			return
 		}
 		writeJSON(w, http.StatusOK, statusOut{"ok"})

@@ -108,7 +108,7 @@ func signedWith(t *testing.T, s *server, st stores) jwt.Pair {
 	if err := st.Accounts.Create(t.Context(), u); err != nil {
 		t.Fatal(err)
 	}
-	service := &jwt.Service{Keys: s.api.Auth.JWT.Keys, Store: st.Tokens, Issuer: s.public}
+	service := &jwt.Service{Keys: s.api.JWT.Keys, Store: st.Tokens, Issuer: s.public}
 	pair, err := service.Create(t.Context(), jwt.SignIn{User: u.ID, Epoch: u.Epoch})
 	if err != nil {
 		t.Fatal(err)

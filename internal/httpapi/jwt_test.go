@@ -190,7 +190,7 @@ func TestManyTabsCanRefreshAtOnce(t *testing.T) {
 		if r := s.withAccess(pair.Access, "GET", "/api/me"); r.StatusCode != 200 {
 			t.Errorf("a reuse within the grace period: got %d %s", r.StatusCode, r.body)
 		}
-		s.api.Auth.JWT.Grace = time.Nanosecond
+		s.api.JWT.Grace = time.Nanosecond
 		if r := s.refreshJWT(pair.Refresh); r.StatusCode != 401 || r.field("detail") != "Token is blacklisted" {
 			t.Errorf("a reuse after the grace period: got %d %s", r.StatusCode, r.body)
 		}

@@ -32,7 +32,7 @@ func exchangeJWT(c *call, in exchangeIn) (userOut, error) {
 	if c.who.JWT == nil {
 		return userOut{}, errJWTRequired
 	}
-	if err := c.api.Auth.JWT.Spend(c.ctx(), c.who.JWT); err != nil {
+	if err := c.api.JWT.Spend(c.ctx(), c.who.JWT); err != nil {
 		return userOut{}, err
 	}
 	s, err := c.api.Sessions.SignIn(c.w, c.r, session.SignIn{
@@ -61,7 +61,7 @@ func mintJWT(c *call, in mintIn) (mintedOut, error) {
 	if err := required(map[string]*string{"audience": in.Audience}); err != nil {
 		return mintedOut{}, err
 	}
-	text, expires, err := c.api.Auth.JWT.Mint(c.ctx(), jwt.Mint{
+	text, expires, err := c.api.JWT.Mint(c.ctx(), jwt.Mint{
 		Session: c.who.Session, Epoch: c.who.User.Epoch, AuthenticatedAt: c.who.AuthenticatedAt, Methods: c.who.Methods(),
 		Audience: *in.Audience,
 	})
@@ -80,7 +80,7 @@ func publicKeys(a *API) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
 		defer cancel()
-		keys, keep, err := a.Auth.JWT.PublicKeys(ctx)
+		keys, keep, err := a.JWT.PublicKeys(ctx)
 		if err != nil {
 			a.fail(w, r, err)
 			return

@@ -219,7 +219,7 @@ func (c *call) endToken(who *auth.Identity) error {
 	default:
 		return nil
 	}
-	err := c.api.Auth.Tokens.Revoke(c.ctx(), who.User.ID, id)
+	err := c.api.Tokens.Revoke(c.ctx(), who.User.ID, id)
 	if errors.Is(err, token.ErrNotFound) {
 		return nil
 	}

@@ -110,7 +110,7 @@ func TestNoWayInTakesAPasswordAlone(t *testing.T) {
 			}
 		})
 	}
-	tokens, err := s.api.Auth.Tokens.List(t.Context(), u.ID)
+	tokens, err := s.api.Tokens.List(t.Context(), u.ID)
 	if err != nil || len(tokens) != 0 || len(s.records(u.ID)) != 0 {
 		t.Errorf("there are %d tokens (%v) and %d sessions, want none", len(tokens), err, len(s.records(u.ID)))
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
 	"github.com/cloakroom-auth/cloakroom/factor"
 	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
@@ -108,7 +107,7 @@ func (a *API) problem(r *http.Request, err error) *problem.Problem {
 		level = slog.LevelDebug // the client has disconnected
 	}
 	a.Log.LogAttrs(r.Context(), level, "unavailable", slog.Any("error", err), slog.String("path", shorten(r.URL.Path)))
-	return auth.UnavailableProblem(r.Context())
+	return problem.Unavailable(r.Context())
 }
 
 func invalidFields(e *account.InvalidError) *problem.Problem {

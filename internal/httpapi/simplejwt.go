@@ -87,14 +87,14 @@ func createJWT(c *call, in credentialsIn) (pairOut, error) {
 	case err != nil:
 		return pairOut{}, secondFactorOfJWT(err)
 	}
-	pair, err := c.api.Auth.JWT.Create(c.ctx(), jwt.SignIn{
+	pair, err := c.api.JWT.Create(c.ctx(), jwt.SignIn{
 		User: u.ID, Epoch: u.Epoch, Address: addressText(c.address()), Agent: agent(c.r),
 	})
 	if err != nil {
 		return pairOut{}, err
 	}
 	undo := func(ctx context.Context) error {
-		err := c.api.Auth.JWT.Blacklist(ctx, pair.Refresh)
+		err := c.api.JWT.Blacklist(ctx, pair.Refresh)
 		if errors.Is(err, jwt.ErrEnded) {
 			err = nil // it has ended already
 		}
@@ -130,7 +130,7 @@ func refreshJWT(c *call, in refreshIn) (refreshedOut, error) {
 	if err := requireFilled(map[string]*string{"refresh": in.Refresh}); err != nil {
 		return refreshedOut{}, err
 	}
-	pair, err := c.api.Auth.JWT.Refresh(c.ctx(), *in.Refresh)
+	pair, err := c.api.JWT.Refresh(c.ctx(), *in.Refresh)
 	return refreshedOut{Access: pair.Access, Refresh: pair.Refresh}, simpleJWT(err)
 }
 
@@ -154,7 +154,7 @@ func verifyJWT(c *call, in verifyIn) (none, error) {
 		}
 		audience = *in.Audience
 	}
-	err := c.api.Auth.JWT.Verify(c.ctx(), *in.Token, audience)
+	err := c.api.JWT.Verify(c.ctx(), *in.Token, audience)
 	if errors.Is(err, jwt.ErrEnded) {
 		return none{}, errBlacklisted
 	}
@@ -166,5 +166,5 @@ func blacklistJWT(c *call, in refreshIn) (none, error) {
 	if err := requireFilled(map[string]*string{"refresh": in.Refresh}); err != nil {
 		return none{}, err
 	}
-	return none{}, simpleJWT(c.api.Auth.JWT.Blacklist(c.ctx(), *in.Refresh))
+	return none{}, simpleJWT(c.api.JWT.Blacklist(c.ctx(), *in.Refresh))
 }

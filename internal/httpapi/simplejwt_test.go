@@ -185,7 +185,7 @@ var _ = rows(map[string]func(t *testing.T, k *compatServer){
 		if r := k.post(refreshPath, first.Refresh); r.StatusCode != 409 || r.code() != "token_just_used" {
 			t.Errorf("got %d %s", r.StatusCode, r.body)
 		}
-		k.api.Auth.JWT.Grace = time.Nanosecond
+		k.api.JWT.Grace = time.Nanosecond
 		is(t, k.post(refreshPath, first.Refresh), 401, bearer, ended)
 		is(t, k.post(refreshPath, next.Refresh), 401, bearer, ended)
 	},

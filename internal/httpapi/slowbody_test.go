@@ -109,7 +109,7 @@ func ofAPage(_ *testing.T, x *scenario) []string {
 }
 
 func (x *scenario) family(t *testing.T) jwt.Pair {
-	pair, err := x.s.api.Auth.JWT.Create(t.Context(), jwt.SignIn{User: x.actor.ID, Epoch: x.actor.Epoch})
+	pair, err := x.s.api.JWT.Create(t.Context(), jwt.SignIn{User: x.actor.ID, Epoch: x.actor.Epoch})
 	must(t, err)
 	x.s.secret.add(pair.Access, pair.Refresh)
 	return pair
@@ -197,7 +197,7 @@ func sessionOf(pick func(*scenario) *account.User) func(*testing.T, *scenario) [
 func tokenOf(pick func(*scenario) *account.User) func(*testing.T, *scenario) []string {
 	return func(t *testing.T, x *scenario) []string {
 		x.s.issue(pick(x), token.Params{Kind: token.Personal, Name: "script"})
-		all, err := x.s.api.Auth.Tokens.List(t.Context(), pick(x).ID)
+		all, err := x.s.api.Tokens.List(t.Context(), pick(x).ID)
 		must(t, err)
 		return []string{all[0].ID}
 	}

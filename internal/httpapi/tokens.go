@@ -49,7 +49,7 @@ func listTokens(c *call, _ none) (tokensOut, error) {
 }
 
 func (c *call) tokensOf(u *account.User) (tokensOut, error) {
-	all, err := c.api.Auth.Tokens.List(c.ctx(), u.ID)
+	all, err := c.api.Tokens.List(c.ctx(), u.ID)
 	if err != nil {
 		return tokensOut{}, err
 	}
@@ -85,7 +85,7 @@ func createToken(c *call, in createTokenIn) (tokenOut, error) {
 	if err != nil {
 		return tokenOut{}, err
 	}
-	c.undoIfEnded(func(ctx context.Context) error { return c.api.Auth.Tokens.Revoke(ctx, t.User, t.ID) })
+	c.undoIfEnded(func(ctx context.Context) error { return c.api.Tokens.Revoke(ctx, t.User, t.ID) })
 	out := newTokenOut(t)
 	out.Token = text
 	return out, nil
@@ -98,7 +98,7 @@ func seconds(n int64) time.Duration {
 }
 
 func endToken(c *call, _ none) (none, error) {
-	return none{}, c.api.Auth.Tokens.Revoke(c.ctx(), c.who.User.ID, c.r.PathValue("id"))
+	return none{}, c.api.Tokens.Revoke(c.ctx(), c.who.User.ID, c.r.PathValue("id"))
 }
 
 // maxAgent is the largest stored length of a User-Agent, in bytes.

@@ -129,7 +129,7 @@ func TestNoWayInGivesMoreThanWasProven(t *testing.T) {
 			has.give(s, u)
 			r := try(s, u)
 			s.secret.add(r.Header.Get("X-Session-Token"))
-			tokens, err := s.api.Auth.Tokens.Store.List(t.Context(), token.Query{User: u.ID})
+			tokens, err := s.api.Tokens.Store.List(t.Context(), token.Query{User: u.ID})
 			must(t, err)
 			sessions := s.records(u.ID)
 			refused := r.StatusCode/100 == 4 && strings.Contains(string(r.body), "second factor")

@@ -216,7 +216,7 @@ func BenchmarkCheck(b *testing.B) {
 				b.Fatal(err)
 			}
 			m := &session.Manager{Store: sessions}
-			resolver := auth.New(m, accounts)
+			resolver := auth.New(auth.Config{Sessions: m, Accounts: accounts})
 			w := httptest.NewRecorder()
 			if _, err := m.SignIn(w, httptest.NewRequest("POST", "/", nil), session.SignIn{User: u.ID, Epoch: "1", Method: "password"}); err != nil {
 				b.Fatal(err)

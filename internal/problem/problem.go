@@ -4,6 +4,7 @@ package problem
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"math"
 	"net/http"
@@ -41,6 +42,21 @@ func (p *Problem) Error() string { return p.Code + ": " + p.Detail }
 // New returns a problem that has these fields alone.
 func New(status int, code, detail string) *Problem {
 	return &Problem{Status: status, Code: code, Detail: detail}
+}
+
+// Unavailable is the answer to a request while a store doesn't answer. It mentions a session only if the request came with a ticket,
+// whose session may have ended.
+func Unavailable(ctx context.Context) *Problem {
+	p := &Problem{
+		Status: http.StatusServiceUnavailable, Code: "unavailable", RetryAfter: 2 * time.Second,
+		Detail: "The service can't answer just now. Try again shortly.",
+	}
+	if q := reqinfo.Of(ctx); q != nil {
+		if s, ok := q.Session.(interface{ HasTicket() bool }); ok && s.HasTicket() {
+			p.Detail = "The service can't answer just now. If you were signed in, you still are; try again shortly."
+		}
+	}
+	return p
 }
 
 type body struct {
