@@ -64,6 +64,7 @@ func (c *call) stream() error {
 	watch, err := c.api.Live.Open(c.ctx(), c.who, p)
 	if err != nil {
 		h.Del("X-Accel-Buffering")
+		h.Set("Cache-Control", "no-store")
 		return streamRefusal(err)
 	}
 	p.serve(c.w, c.r, watch.Close)
