@@ -60,10 +60,13 @@ func padding(cost int64) scheme {
 }
 
 // tag computes the tag and then runs the garbage collector: otherwise the memory of a few hashes adds up to several times
-// what the pool allows. If the rest of the heap is large, a collection costs more than it saves, so the collector runs at
-// its own pace then.
+// what the pool allows. If the rest of the heap is large, or the hash needs little memory, a collection costs more than it saves,
+// so the collector runs at its own pace then.
 func (p argon2idParams) tag(password, salt string, length int) []byte {
 	tag := argon2.IDKey([]byte(password), []byte(salt), p.passes, p.memory, uint8(p.lanes), uint32(length))
+	if p.memory < littleMemory {
+		return tag
+	}
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(live)
 	underWay := uint64(runtime.GOMAXPROCS(0)) * uint64(current.memory) << 10
@@ -72,6 +75,9 @@ func (p argon2idParams) tag(password, salt string, length int) []byte {
 	}
 	return tag
 }
+
+// littleMemory is in KiB. Below it, some twenty hashes together need as much as one of ours.
+const littleMemory = 1024
 
 // largeHeap is in bytes. Collecting a heap of this size takes about a fifth of the time of a hash, and ten times this size
 // three times that of a hash.
