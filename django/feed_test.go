@@ -59,7 +59,7 @@ func (p *pair) locked(t testing.TB, do func()) {
 // while longer.
 func (p *pair) remembers(t testing.TB, all ...*person) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
 		for _, b := range all {
 			b.ours.Do(t, "GET", "/api/me", nil, nil)
 		}

@@ -155,7 +155,7 @@ func (p *pair) notices(t testing.TB, address string) func() string {
 	}
 	return func() string {
 		p.execute(t, `SELECT pg_notify(`+channel+`, 'end')`)
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer cancel()
 		heard := ""
 		for {

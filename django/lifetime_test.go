@@ -104,7 +104,7 @@ func TestExpiredSessionsArePurged(t *testing.T) {
 		p.stop()
 		p.run = true
 		p.start()
-		for deadline := time.Now().Add(30 * time.Second); p.row(t, expired.key())+p.row(t, anonymous.key()) != ""; time.Sleep(50 * time.Millisecond) {
+		for deadline := time.Now().Add(2 * time.Minute); p.row(t, expired.key())+p.row(t, anonymous.key()) != ""; time.Sleep(50 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatal("expired sessions are still there")
 			}

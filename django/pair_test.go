@@ -114,7 +114,7 @@ func (p *pair) agree(t testing.TB, check func() string) {
 	t.Helper()
 	deadline := time.Now()
 	if p.feed {
-		deadline = deadline.Add(30 * time.Second)
+		deadline = deadline.Add(2 * time.Minute)
 	}
 	for {
 		wrong := check()

@@ -48,7 +48,7 @@ func TestAFeedOutOfReachSaysWhy(t *testing.T) {
 	if err := server.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	ctx, end := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, end := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer end()
 	up, failed, done := make(chan bool, 1), make(chan error, 100), make(chan error, 1)
 	go func() {

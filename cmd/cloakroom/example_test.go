@@ -130,7 +130,7 @@ func (e *example) stop() {
 	go func() { done <- e.command.Wait() }()
 	select {
 	case <-done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		e.t.Errorf("it doesn't stop\n%s", e.output)
 	}
 }

@@ -20,7 +20,7 @@ import (
 )
 
 // patience is how long the scripts wait for something quick.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 type serverKey struct{}
 

@@ -29,7 +29,7 @@ export async function startBrowser(t, args = [], { back = false } = {}) {
  */
 export async function openPage(t, browser, { tolerant = false, ...options } = {}) {
   const context = await browser.newContext({ locale: "en-GB", timezoneId: "UTC", reducedMotion: "reduce", ...options });
-  context.setDefaultTimeout(30_000);
+  context.setDefaultTimeout(120_000);
   const faults = [];
   context.on("page", (page) => {
     page.on("pageerror", (error) => faults.push(String(error)));

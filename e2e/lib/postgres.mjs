@@ -40,7 +40,7 @@ export async function startPostgres(t, before) {
       const settings = [`port=${port}`, "listen_addresses=127.0.0.1", `unix_socket_directories=${folder}`, "fsync=off"];
       child = spawn(`${bin}/postgres`, ["-D", data, ...settings.flatMap((setting) => ["-c", setting])], { ...options, stdio: "ignore" });
       ended = new Promise((resolve) => child.once("exit", resolve));
-      for (const end = Date.now() + 30_000; ; ) {
+      for (const end = Date.now() + 120_000; ; ) {
         const ready = await promisify(execFile)(`${bin}/pg_isready`, ["-h", "127.0.0.1", "-p", String(port)]).then(() => true, () => false);
         if (ready) return;
         if (Date.now() > end || child.exitCode !== null) throw new Error("PostgreSQL did not get ready");

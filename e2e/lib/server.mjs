@@ -54,7 +54,7 @@ export async function startServer(t, flags = [], host = "127.0.0.1", publicURL =
     async stop() {
       if (!child?.pid || child.exitCode !== null || child.signalCode !== null) return;
       child.kill("SIGTERM");
-      const late = setTimeout(() => child.kill("SIGKILL"), 30_000);
+      const late = setTimeout(() => child.kill("SIGKILL"), 120_000);
       const code = await exited;
       clearTimeout(late);
       if (code !== 0) throw new Error(`the server ended with ${code}:\n${server.log}`);
@@ -69,7 +69,7 @@ export async function startServer(t, flags = [], host = "127.0.0.1", publicURL =
       process.once("exit", kill);
       t.after(async () => {
         node.kill("SIGTERM");
-        const late = setTimeout(kill, 30_000);
+        const late = setTimeout(kill, 120_000);
         await ended;
         clearTimeout(late);
         process.removeListener("exit", kill);
@@ -91,7 +91,7 @@ export async function startServer(t, flags = [], host = "127.0.0.1", publicURL =
 
     /** Waits for the n-th message of a kind, counted from 0, and returns its plain text. Without a mail server, messages are files. */
     async mail(kind, n = 0) {
-      for (const end = Date.now() + 30_000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 50))) {
+      for (const end = Date.now() + 120_000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 50))) {
         const files = (await readdir(path.join(data, "mail")).catch(() => [])).filter((name) => name.endsWith(".eml") && name.includes(`-${kind}-`));
         if (files.length > n) return plainText(await readFile(path.join(data, "mail", files.sort()[n]), "utf8"));
       }
@@ -145,7 +145,7 @@ function plainText(message) {
 async function ready(url, exited, log) {
   let over = false;
   void exited.then(() => (over = true));
-  for (const end = Date.now() + 30_000; Date.now() < end && !over; ) {
+  for (const end = Date.now() + 120_000; Date.now() < end && !over; ) {
     try {
       const response = await fetch(`${url}/readyz`);
       await response.arrayBuffer();

@@ -24,7 +24,7 @@ test("the client", async (t) => {
   await server.makeAdmin();
   pages["/"] = plain(server.url);
   const browser = await startBrowser(t);
-  const who = (page, text) => page.locator("#who").getByText(text).waitFor({ timeout: 30_000 });
+  const who = (page, text) => page.locator("#who").getByText(text).waitFor({ timeout: 120_000 });
   const { username, password } = admin;
 
   async function open(t, address = site) {

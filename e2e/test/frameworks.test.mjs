@@ -75,7 +75,7 @@ async function tell(t, { page, site, server, postgres }) {
   async function ends(pages, action, reason) {
     await action();
     const began = performance.now();
-    await Promise.all(pages.map((on) => on.getByText(`You are signed out (${reason})`).waitFor({ timeout: 30_000 })));
+    await Promise.all(pages.map((on) => on.getByText(`You are signed out (${reason})`).waitFor({ timeout: 120_000 })));
     t.diagnostic(`${reason}: seen after ${Math.round(performance.now() - began)} ms`);
   }
   const streaming = (on = page) => on.waitForRequest((r) => r.url() === `${server.url}/api/auth/events`);
@@ -184,7 +184,7 @@ async function tell(t, { page, site, server, postgres }) {
       await signedIn().waitFor();
       const streams = Promise.race([streaming(page), streaming(tab)]);
       await server.start();
-      await notice.waitFor({ state: "detached", timeout: 30_000 });
+      await notice.waitFor({ state: "detached", timeout: 120_000 });
       await streams;
     });
     assert.deepEqual(await ticket(page), before);
@@ -200,7 +200,7 @@ async function tell(t, { page, site, server, postgres }) {
       await signedIn().waitFor();
       assert.equal(await notice.count(), 1);
       await postgres.start();
-      await notice.waitFor({ state: "detached", timeout: 30_000 });
+      await notice.waitFor({ state: "detached", timeout: 120_000 });
     });
   });
 
@@ -216,7 +216,7 @@ async function tell(t, { page, site, server, postgres }) {
     await other("DELETE", "/api/auth/sessions");
     await new Promise((resolve) => setTimeout(resolve, 500));
     await frozen.send("Page.setWebLifecycleState", { state: "active" });
-    await form().waitFor({ timeout: 30_000 });
+    await form().waitFor({ timeout: 120_000 });
     await signIn();
     await signedIn().waitFor();
   });
@@ -225,7 +225,7 @@ async function tell(t, { page, site, server, postgres }) {
     const code = page.getByLabel("Code of your app");
     const proceed = page.getByRole("button", { name: "Continue" });
     const { app } = await addApp(await device(server)); // which ends what was signed in with the password alone
-    await page.getByText("You are signed out").waitFor({ timeout: 30_000 });
+    await page.getByText("You are signed out").waitFor({ timeout: 120_000 });
     await signIn();
     await code.waitFor();
     assert.equal((await me()).status, 401);

@@ -23,7 +23,7 @@ const signInPage = (url) => `<!doctype html><title>passkeys</title><p id="who"><
 </script>`;
 
 const { username, password } = admin;
-const who = (page, text) => page.locator("#who").getByText(text).waitFor({ timeout: 30_000 });
+const who = (page, text) => page.locator("#who").getByText(text).waitFor({ timeout: 120_000 });
 const signIn = (page) => page.evaluate((credentials) => auth.login(credentials).then(({ user }) => user.username), { username, password });
 const call = (page, method, path, body) =>
   page.evaluate(([method, path, body]) => auth.client.call(method, path, body).catch((error) => ({ code: error.code })), [method, "/api/auth/" + path, body]);

@@ -234,7 +234,7 @@ test("an app of another origin with a page of its own", async (t) => {
   </script>`;
   const browser = await startBrowser(t);
   const page = await openPage(t, browser);
-  const who = (text) => page.locator("#who").getByText(text).waitFor({ timeout: 30_000 });
+  const who = (text) => page.locator("#who").getByText(text).waitFor({ timeout: 120_000 });
   const start = () => page.evaluate(() => auth.startProvider("example", { next: "/?a=b" }));
   let app;
 

@@ -89,7 +89,7 @@ func TestTheEndOfADelayLetsEverythingPass(t *testing.T) {
 		t.Fatal("an echo has not waited")
 	}
 	p.Delay(0)
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(2 * time.Minute))
 	if _, err := io.ReadFull(c, make([]byte, 5)); err != nil {
 		t.Fatalf("what was on its way still waits: %v", err)
 	}
@@ -102,7 +102,7 @@ func TestFrozenConnectionsStayAndThaw(t *testing.T) {
 		t.Fatal("an echo came through the ice")
 	}
 	p.Thaw()
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(2 * time.Minute))
 	if _, err := io.ReadFull(c, make([]byte, 5)); err != nil {
 		t.Fatalf("what was held up is lost: %v", err)
 	}

@@ -24,7 +24,7 @@ import (
 )
 
 // patience is how long the tests wait for something that should happen at once.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // stream is an open event stream.
 type stream struct {

@@ -29,7 +29,7 @@ func (s *server) wire(t *testing.T, request string) *answer {
 	if strings.HasPrefix(s.URL, "https:") {
 		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
 	}
-	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	// The server may answer and close the connection before it has read everything.

@@ -37,7 +37,7 @@ func (m *meeting) Load(ctx context.Context, id token.ID) (*token.Record, error) 
 	m.mu.Unlock()
 	select {
 	case <-all:
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		return nil, errors.New("the other requests don't load the family")
 	}
 	return r, err
