@@ -100,7 +100,7 @@ func (c *rowConn) Read(query string, scan func(sqlstore.Columns) error, params .
 	}
 	code := lib.Xsqlite3_step(c.tls, s.p)
 	if code == lib.SQLITE_ROW {
-		err = scan(reachedRow{c, s})
+		err = scan(&reachedRow{c: c, s: s, last: -1})
 	} else if code != lib.SQLITE_DONE {
 		err = c.err(code)
 	}
@@ -220,41 +220,54 @@ func (c *rowConn) err(code int32) error {
 
 // reachedRow is the row that a query has reached. It implements [sqlstore.Columns].
 type reachedRow struct {
-	c *rowConn
-	s *statement
+	c     *rowConn
+	s     *statement
+	last  int     // the column that was asked for last
+	found uintptr // its sqlite3_value
 }
 
-func (r reachedRow) Len() int { return r.s.columns }
-func (r reachedRow) Null(i int) bool {
-	return lib.Xsqlite3_column_type(r.c.tls, r.s.p, int32(i)) == lib.SQLITE_NULL
+func (r *reachedRow) Len() int { return r.s.columns }
+func (r *reachedRow) Null(i int) bool {
+	return lib.Xsqlite3_value_type(r.c.tls, r.value(i)) == lib.SQLITE_NULL
 }
 
-func (r reachedRow) Int64(i int) (int64, error) {
-	return lib.Xsqlite3_column_int64(r.c.tls, r.s.p, int32(i)), nil
+// value is a column's sqlite3_value, which is cheaper to read than the column. It may be used since the connection is used by one
+// goroutine at a time, without SQLite's mutexes.
+func (r *reachedRow) value(i int) uintptr {
+	if i != r.last {
+		r.last, r.found = i, lib.Xsqlite3_column_value(r.c.tls, r.s.p, int32(i))
+	}
+	return r.found
 }
 
-func (r reachedRow) Text(i int) (string, error) {
-	p := lib.Xsqlite3_column_text(r.c.tls, r.s.p, int32(i))
+func (r *reachedRow) Int64(i int) (int64, error) {
+	return lib.Xsqlite3_value_int64(r.c.tls, r.value(i)), nil
+}
+
+func (r *reachedRow) Text(i int) (string, error) {
+	v := r.value(i)
+	p := lib.Xsqlite3_value_text(r.c.tls, v)
 	if p == 0 {
 		return "", r.memory()
 	}
-	return string(bytesAt(p, r.size(i))), nil
+	return string(bytesAt(p, r.size(v))), nil
 }
 
 // Bytes returns a copy.
-func (r reachedRow) Bytes(i int) ([]byte, error) {
-	p := lib.Xsqlite3_column_blob(r.c.tls, r.s.p, int32(i))
+func (r *reachedRow) Bytes(i int) ([]byte, error) {
+	v := r.value(i)
+	p := lib.Xsqlite3_value_blob(r.c.tls, v)
 	if p == 0 {
 		return []byte{}, r.memory() // the value is empty, unless there is no memory
 	}
-	return append([]byte{}, bytesAt(p, r.size(i))...), nil
+	return append([]byte{}, bytesAt(p, r.size(v))...), nil
 }
 
 // size is that of the text or blob that was asked for last.
-func (r reachedRow) size(i int) int { return int(lib.Xsqlite3_column_bytes(r.c.tls, r.s.p, int32(i))) }
+func (r *reachedRow) size(v uintptr) int { return int(lib.Xsqlite3_value_bytes(r.c.tls, v)) }
 
 // memory returns an error if SQLite had no memory for the last value.
-func (r reachedRow) memory() error {
+func (r *reachedRow) memory() error {
 	if lib.Xsqlite3_errcode(r.c.tls, r.c.db)&0xff == lib.SQLITE_NOMEM {
 		return errMemory
 	}

@@ -65,7 +65,8 @@ func me(a *API, who *auth.Identity) []byte {
 }
 
 // userCache remembers the JSON of users, which would cost a tenth of a request of /api/me to make. An [account.User] never
-// changes while requests share it: another state of a user is another pointer.
+// changes while requests share it: another state of a user is another pointer. Where each request reads the user from the
+// database, the fields are compared.
 type userCache struct {
 	slots [1024]atomic.Pointer[cachedUser]
 }
@@ -80,10 +81,17 @@ var userCacheSeed = maphash.MakeSeed()
 // line returns the line of JSON that describes a user.
 func (t *userCache) line(u *account.User) []byte {
 	slot := &t.slots[maphash.String(userCacheSeed, u.ID)%uint64(len(t.slots))]
-	if cached := slot.Load(); cached != nil && cached.user == u {
+	if cached := slot.Load(); cached != nil && (cached.user == u || haveSameJSON(cached.user, u)) {
 		return cached.line
 	}
 	line := jsonLine(newUserOut(u))
 	slot.Store(&cachedUser{u, line})
 	return line
+}
+
+// haveSameJSON reports whether [newUserOut] makes the same of both users.
+func haveSameJSON(a, b *account.User) bool {
+	return a.ID == b.ID && a.Username == b.Username && a.Email == b.Email && a.FirstName == b.FirstName && a.LastName == b.LastName &&
+		a.DateJoined == b.DateJoined && a.LastLogin == b.LastLogin && a.IsStaff == b.IsStaff && a.IsSuperuser == b.IsSuperuser &&
+		slices.Equal(a.Groups, b.Groups) && slices.Equal(a.Permissions, b.Permissions) && a.Extra.Public == b.Extra.Public
 }

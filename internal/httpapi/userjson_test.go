@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -29,4 +30,45 @@ func TestUsersThatShareASlotAreNotMixedUp(t *testing.T) {
 	if line := string(cache.line(&later)); !strings.Contains(line, later.Email) {
 		t.Errorf("after a change: %s", line)
 	}
+}
+
+// TestEachFieldOfAUserIsCompared changes one field after the other, also those that don't matter now.
+func TestEachFieldOfAUserIsCompared(t *testing.T) {
+	t.Attr("threat", "J1")
+	first := account.User{ID: "1", Username: "ada", Groups: []string{"staff"}, Permissions: []string{"app.see"}}
+	var fields func(v reflect.Value, change func(field reflect.Value))
+	fields = func(v reflect.Value, change func(field reflect.Value)) {
+		for i := range v.NumField() {
+			if f := v.Field(i); f.Kind() == reflect.Struct {
+				fields(f, change)
+			} else {
+				change(f)
+			}
+		}
+	}
+	var cache userCache
+	later := first
+	fields(reflect.ValueOf(&later).Elem(), func(f reflect.Value) {
+		later = first
+		later.Groups, later.Permissions = []string{"staff"}, []string{"app.see"}
+		switch f.Kind() {
+		case reflect.String:
+			f.SetString("{}")
+		case reflect.Bool:
+			f.SetBool(true)
+		case reflect.Int64:
+			f.SetInt(1_000_000_000)
+		case reflect.Slice:
+			f.Set(reflect.MakeSlice(f.Type(), 1, 1))
+		default:
+			t.Fatalf("a user has a field of the kind %v", f.Kind())
+		}
+		for i := range cache.slots {
+			cache.slots[i].Store(&cachedUser{&first, jsonLine(newUserOut(&first))})
+		}
+		user := later
+		if got, want := string(cache.line(&user)), string(jsonLine(newUserOut(&user))); got != want {
+			t.Errorf("%+v is described as %s, want %s", user, got, want)
+		}
+	})
 }

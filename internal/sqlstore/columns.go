@@ -32,23 +32,31 @@ func (r row) Scan(dest ...any) error {
 }
 
 func scanColumn(c Columns, i int, dest any) (err error) {
-	if c.Null(i) {
-		reflect.ValueOf(dest).Elem().SetZero()
-		return nil
-	}
+	null := c.Null(i)
 	switch d := dest.(type) {
 	case *string:
-		*d, err = c.Text(i)
+		if *d = ""; !null {
+			*d, err = c.Text(i)
+		}
 	case *int64:
-		*d, err = c.Int64(i)
+		if *d = 0; !null {
+			*d, err = c.Int64(i)
+		}
 	case *bool:
 		var n int64
-		n, err = c.Int64(i)
+		if !null {
+			n, err = c.Int64(i)
+		}
 		*d = n != 0
 	case *[]byte:
-		*d, err = c.Bytes(i)
+		if *d = nil; !null {
+			*d, err = c.Bytes(i)
+		}
 	default:
-		err = scanKind(c, i, reflect.ValueOf(dest).Elem())
+		into := reflect.ValueOf(dest).Elem()
+		if into.SetZero(); !null {
+			err = scanKind(c, i, into)
+		}
 	}
 	return err
 }
