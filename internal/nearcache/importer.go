@@ -9,8 +9,12 @@ import (
 	"github.com/cloakroom-auth/cloakroom/store"
 )
 
-// fencedAtOnce is how many users are changed behind one fence, which doesn't hold for long.
-const fencedAtOnce = 25
+// How many users are changed behind one fence, which doesn't hold for long: first a few, twice as many after each step that took less
+// than a twelfth of that, and half as many after one that took longer. A notice has room for the most.
+const (
+	fencedFirst, fencedMost = 25, 200
+	fencedQuickly           = fence.BlockFor / 12
+)
 
 // Importer returns the importer of the store that [Cache.Accounts] wraps, with a fence for the users that it changes. If it
 // changes any, it imports in several transactions.
@@ -31,13 +35,19 @@ func (i importer) Import(
 		return tried, err
 	}
 	results := make([]store.ImportResult, 0, len(users))
-	for few := range slices.Chunk(users, fencedAtOnce) {
-		begin := len(results)
-		some, err := i.fenced(ctx, changed(tried[begin:begin+len(few)], nil), few, later, agree)
+	for size := fencedFirst; len(results) < len(users); {
+		begin, began := len(results), i.cache.now()
+		end := min(begin+size, len(users))
+		some, err := i.fenced(ctx, changed(tried[begin:end], nil), users[begin:end], later, agree)
 		if err != nil {
 			return nil, err
 		}
 		results = append(results, some...)
+		if i.cache.now()-began < fencedQuickly {
+			size = min(2*size, fencedMost)
+		} else {
+			size = max(size/2, 1)
+		}
 	}
 	return results, nil
 }

@@ -108,6 +108,11 @@ func (a *accounts) loadLocked(t tx, id int64) (*account.User, error) {
 	if _, err := t.exec(a.lockUser, id); err != nil {
 		return nil, fmt.Errorf("lock user: %w", err)
 	}
+	return a.readLocked(t, id)
+}
+
+// readLocked reads a user whom this transaction has locked, or all users.
+func (a *accounts) readLocked(t tx, id int64) (*account.User, error) {
 	u, err := scanUser(t.queryRow(a.reload, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = account.ErrNotFound

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/store"
@@ -18,6 +20,8 @@ import (
 
 type imports struct {
 	find, put, all, highest, raise, create, owner *statement
+
+	findSome, loadSome *statement // for several users at a time
 }
 
 func newImports(p *preparer) imports {
@@ -32,7 +36,19 @@ func newImports(p *preparer) imports {
 			is_active, is_staff, is_superuser, date_joined, last_login, epoch, search, email_proven, extra_public, extra_private, password_withheld, id) ` + p.dialect.GivenID + `
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING id`),
 		owner: p.writing(`SELECT user_id FROM logins WHERE key = $1`),
+
+		findSome: p.writing(`SELECT source_id, user_id, state, password FROM imports WHERE source = $1 AND source_id IN (` + places(2, importedAtOnce) + `)`),
+		loadSome: p.writing(selectUser(p.dialect) + ` WHERE u.id IN (` + places(1, importedAtOnce) + `)`),
 	}
+}
+
+// places returns the placeholders of n arguments of a statement, from a number on.
+func places(from, n int) string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = "$" + strconv.Itoa(from+i)
+	}
+	return strings.Join(all, ", ")
 }
 
 // Import implements [store.Importer].
@@ -90,16 +106,25 @@ func (a *accounts) Imports(ctx context.Context, source string) (map[string]strin
 
 // importAll imports the users who can keep their IDs, or, with later, those who can't.
 func (a *accounts) importAll(t tx, users []store.ImportedUser, results []store.ImportResult, later bool) (err error) {
+	var former *former
 	for i, u := range users {
+		if i%importedAtOnce == 0 {
+			if former, err = a.formerOf(t, users[i:min(i+importedAtOnce, len(users))]); err != nil {
+				return fmt.Errorf("read what was imported: %w", err)
+			}
+		}
 		if later && !results[i].Deferred {
 			continue
 		}
-		if results[i], err = a.importUser(t, u, later); err != nil {
+		if results[i], err = a.importUser(t, u, former, later); err != nil {
 			return fmt.Errorf("import user %s: %w", u.ID, err)
 		}
 	}
 	return nil
 }
+
+// importedAtOnce is for how many users one statement reads what an earlier import has stored.
+const importedAtOnce = 100
 
 // imported is what an earlier import stored about a user.
 type imported struct {
@@ -107,15 +132,79 @@ type imported struct {
 	state, password []byte
 }
 
-func (a *accounts) importUser(t tx, in store.ImportedUser, later bool) (store.ImportResult, error) {
-	var k imported
-	err := t.queryRow(a.imports.find, in.Source, in.ID).Scan(&k.id, &k.state, &k.password)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+// former is what was stored about some users of a source before this import came to them.
+type former struct {
+	source string
+	known  map[string]imported // by their IDs there
+	users  map[int64]*account.User
+}
+
+// formerOf reads what is stored about users. Other transactions can't change it meanwhile.
+func (a *accounts) formerOf(t tx, users []store.ImportedUser) (*former, error) {
+	f := &former{users[0].Source, map[string]imported{}, map[int64]*account.User{}}
+	args := []any{f.source}
+	for i := range importedAtOnce {
+		u := users[min(i, len(users)-1)]
+		args = append(args, u.ID)
+		f.known[u.ID] = imported{}
+	}
+	ids := make([]any, 0, importedAtOnce)
+	_, err := collect(func() (*sql.Rows, error) { return t.query(a.imports.findSome, args...) }, func(s scanner) (none struct{}, err error) {
+		var id string
+		var k imported
+		if err := s.Scan(&id, &k.id, &k.state, &k.password); err != nil {
+			return none, err
+		}
+		f.known[id] = k
+		ids = append(ids, k.id)
+		return none, nil
+	})
+	if err != nil || len(ids) == 0 {
+		return f, err
+	}
+	for len(ids) < importedAtOnce {
+		ids = append(ids, ids[0])
+	}
+	found, err := collect(func() (*sql.Rows, error) { return t.query(a.imports.loadSome, ids...) }, scanUser)
+	for _, u := range found {
+		if id, ok := number(u.ID); ok {
+			f.users[id] = u
+		}
+	}
+	return f, err
+}
+
+// find returns what an earlier import stored about a user. What formerOf has read counts once: a second user with the same ID comes
+// after what is written for the first.
+func (f *former) find(a *accounts, t tx, in store.ImportedUser) (k imported, err error) {
+	if k, ok := f.known[in.ID]; ok && in.Source == f.source {
+		delete(f.known, in.ID)
+		return k, nil
+	}
+	err = t.queryRow(a.imports.find, in.Source, in.ID).Scan(&k.id, &k.state, &k.password)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return k, err
+}
+
+// user returns a user as stored; as above, what was read counts once.
+func (f *former) user(a *accounts, t tx, id int64) (*account.User, error) {
+	if u := f.users[id]; u != nil {
+		delete(f.users, id)
+		return u, nil
+	}
+	return a.readLocked(t, id)
+}
+
+func (a *accounts) importUser(t tx, in store.ImportedUser, f *former, later bool) (store.ImportResult, error) {
+	k, err := f.find(a, t, in)
+	if err != nil {
 		return store.ImportResult{}, err
 	}
 	sum := sha256.Sum256([]byte(in.User.Password))
 	if k.id != 0 {
-		return a.reimport(t, in, k, sum[:])
+		return a.reimport(t, in, f, k, sum[:])
 	}
 	r := store.ImportResult{}
 	if r.Conflict, err = a.takenBy(t, &in.User, 0); err != nil || r.Conflict == "username" {
@@ -143,9 +232,9 @@ func (a *accounts) takenBy(t tx, u *account.User, mine int64) (string, error) {
 	return "", nil
 }
 
-// reimport updates a user with what has changed at the source.
-func (a *accounts) reimport(t tx, in store.ImportedUser, k imported, sum []byte) (r store.ImportResult, err error) {
-	before, err := a.loadLocked(t, k.id)
+// reimport updates a user with what has changed at the source. All users are locked.
+func (a *accounts) reimport(t tx, in store.ImportedUser, f *former, k imported, sum []byte) (r store.ImportResult, err error) {
+	before, err := f.user(a, t, k.id)
 	if err != nil {
 		return r, err
 	}
@@ -168,7 +257,7 @@ func (a *accounts) reimport(t tx, in store.ImportedUser, k imported, sum []byte)
 	}
 	r.User, r.Changed = before, !reflect.DeepEqual(next, before)
 	if r.Changed {
-		r.User, err = a.alter(t, k.id, func(u *account.User) error { *u = *next; return nil })
+		r.User, err = a.replace(t, k.id, before, next)
 	}
 	if err == nil {
 		_, err = t.exec(a.imports.put, in.Source, in.ID, k.id, in.State(r.Conflict), sum)
@@ -176,8 +265,22 @@ func (a *accounts) reimport(t tx, in store.ImportedUser, k imported, sum []byte)
 	return r, err
 }
 
+// replace writes a changed user, and returns the user as stored. What the rights give is read again only if they have changed.
+func (a *accounts) replace(t tx, id int64, before, next *account.User) (*account.User, error) {
+	if err := a.update(t, id, before, next); err != nil {
+		return nil, err
+	}
+	if slices.Equal(before.Groups, next.Groups) && slices.Equal(before.UserPermissions, next.UserPermissions) {
+		return next, nil
+	}
+	return a.readLocked(t, id)
+}
+
 // keepNames keeps the former names of a user where the new ones belong to another user. It returns the first such field.
 func (a *accounts) keepNames(t tx, next, before *account.User, id int64) (kept string, err error) {
+	if slices.Equal(logins(next), logins(before)) {
+		return "", nil
+	}
 	for range 2 {
 		field, err := a.takenBy(t, next, id)
 		switch {
@@ -217,6 +320,6 @@ func (a *accounts) importNew(t tx, in store.ImportedUser, later bool, state, sum
 	if _, err := t.exec(a.imports.put, in.Source, in.ID, id, state, sum); err != nil {
 		return nil, false, err
 	}
-	u, err = a.loadLocked(t, id)
+	u, err = a.readLocked(t, id)
 	return u, false, err
 }

@@ -193,6 +193,10 @@ func (t tx) exec(statement *statement, args ...any) (int, error) {
 	return affected(statement.within(t).ExecContext(t.ctx, args...))
 }
 
+func (t tx) query(statement *statement, args ...any) (*sql.Rows, error) {
+	return statement.within(t).QueryContext(t.ctx, args...)
+}
+
 func (t tx) queryRow(statement *statement, args ...any) *sql.Row {
 	return statement.within(t).QueryRowContext(t.ctx, args...)
 }

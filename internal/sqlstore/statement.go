@@ -60,6 +60,13 @@ func (s inTx) ExecContext(ctx context.Context, args ...any) (sql.Result, error) 
 	return s.sql.ExecContext(ctx, s.query, args...)
 }
 
+func (s inTx) QueryContext(ctx context.Context, args ...any) (*sql.Rows, error) {
+	if s.prepared != nil {
+		return s.prepared.QueryContext(ctx, args...)
+	}
+	return s.sql.QueryContext(ctx, s.query, args...)
+}
+
 func (s inTx) QueryRowContext(ctx context.Context, args ...any) *sql.Row {
 	if s.prepared != nil {
 		return s.prepared.QueryRowContext(ctx, args...)
