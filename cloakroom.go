@@ -240,7 +240,9 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 	if err != nil {
 		return fmt.Errorf("Config.Origins: %w", err)
 	}
-	s.grants = s.newGrants(c, checked)
+	if s.grants = s.newGrants(c, checked); s.grants != nil {
+		s.onClose(s.flushGrants)
+	}
 	if s.gateway, err = gateway.New(s.gatewayConfig(c, checked, protection)); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
@@ -59,6 +60,16 @@ func (s *Server) newGrants(c Config, checked checkedConfig) *grant.Service {
 	return &grant.Service{
 		Store: s.storage.Grants, Sessions: s.Sessions, Keys: s.dataKeys, Providers: checked.providers, Audit: s.Audit, Log: c.Log,
 	}
+}
+
+// flushGrants leaves to other processes what this one hasn't done about the tokens of ended sessions. If that fails, they find it later.
+func (s *Server) flushGrants() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	if err := s.grants.Flush(ctx); err != nil {
+		s.Log.LogAttrs(ctx, slog.LevelWarn, "tokens of ended sessions are revoked within minutes only", slog.Any("error", err))
+	}
+	return nil
 }
 
 // upstreamTokens are the kept tokens as the gateway needs them.

@@ -63,6 +63,7 @@ type Service struct {
 	failed  map[asked]time.Time
 	ended   map[string]bool // users of sessions that have ended here, to be looked at
 	dropped []dropped
+	running bool          // Run runs
 	wake    chan struct{} // nil until it is needed
 }
 

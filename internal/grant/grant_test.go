@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -539,13 +540,17 @@ func TestAPendingSignInKeepsItsTokensForItsSession(t *testing.T) {
 	})
 }
 
-// TestTokensAreRevokedWhenTheirSessionEnds: at once if it ends in this process, and else within minutes.
+// TestTokensAreRevokedWhenTheirSessionEnds: at once if it ends in this process, within seconds if a command has ended it, and else within
+// minutes.
 func TestTokensAreRevokedWhenTheirSessionEnds(t *testing.T) {
 	t.Attr("threat", "O15")
 	for name, c := range map[string]struct {
-		here   bool
-		within time.Duration
-	}{"here": {true, time.Second}, "in another process": {false, 11 * time.Minute}} {
+		here, command bool
+		within        time.Duration
+	}{
+		"here": {here: true, within: time.Second}, "by a command": {command: true, within: 11 * time.Second},
+		"in another process": {within: 11 * time.Minute},
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o := newOP()
@@ -561,7 +566,13 @@ func TestTokensAreRevokedWhenTheirSessionEnds(t *testing.T) {
 				run(t, n)
 				run(t, w.node())
 				time.Sleep(time.Minute)
+				command := w.node()
+				command.Providers = nil // a command has none
+				if c.command {
+					w.manager.OnEnd = command.Ended
+				}
 				must(t, w.manager.Revoke(t.Context(), "ada", "one"))
+				must(t, command.Flush(t.Context()))
 				time.Sleep(c.within)
 				synctest.Wait()
 				if got := o.revocations(); !slices.Equal(got, []string{"secret-refresh-0", "secret-access-0"}) {
@@ -574,6 +585,40 @@ func TestTokensAreRevokedWhenTheirSessionEnds(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestWhatAnOutageHidesIsLookedAtAgain within seconds of its end.
+func TestWhatAnOutageHidesIsLookedAtAgain(t *testing.T) {
+	t.Attr("threat", "O15")
+	synctest.Test(t, func(t *testing.T) {
+		o := newOP()
+		w := newWorld(t, o)
+		n := w.node()
+		w.manager.OnEnd = n.Ended
+		w.begin("one")
+		w.keep(n, "one", 86400)
+		var away atomic.Bool
+		w.plan.Before = func(call string) error {
+			if away.Load() && strings.HasPrefix(call, "grant.") {
+				return errors.New("the store is away")
+			}
+			return nil
+		}
+		run(t, n)
+		away.Store(true)
+		must(t, w.manager.Revoke(t.Context(), "ada", "one"))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := o.revocations(); len(got) != 0 {
+			t.Fatalf("revoked %q without the store", got)
+		}
+		away.Store(false)
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		if got := o.revocations(); len(got) != 2 {
+			t.Errorf("after the outage %q are revoked, want both", got)
+		}
+	})
 }
 
 // TestARevocationIsRepeatedUntilTheProviderHasHeardOfIt, and given up after a day.

@@ -25,23 +25,78 @@ const (
 	atOnce     = 8              // grants that are looked at, and revoked, at the same time
 )
 
-// Ended notes that sessions have ended in this process, so that Run looks at their tokens at once. It doesn't block.
+// Ended notes that sessions have ended in this process, so that Run looks at their tokens at once, or Flush has others do so. It doesn't
+// block.
 func (s *Service) Ended(e session.EndEvent) {
-	if !slices.ContainsFunc(s.Providers, func(p *oidc.Provider) bool { return p.KeepTokens }) {
-		return // what earlier settings have left is found when it is due
-	}
 	if e.ID != "" {
 		s.ready.drop(e.ID)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.running && !slices.ContainsFunc(s.Providers, func(p *oidc.Provider) bool { return p.KeepTokens }) {
+		return // what earlier settings have left is found when it is due
+	}
+	s.noteEnded(e.User)
+	s.wakeUp()
+}
+
+// noteEnded notes a user whose sessions have ended. The caller holds mu.
+func (s *Service) noteEnded(user string) {
 	if s.ended == nil {
 		s.ended = map[string]bool{}
 	}
 	if len(s.ended) < maxEnded { // the others are found when they are due
-		s.ended[e.User] = true
+		s.ended[user] = true
 	}
-	s.wakeUp()
+}
+
+// takeEnded returns the users that were noted, and forgets them.
+func (s *Service) takeEnded() map[string]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	users := s.ended
+	s.ended = nil
+	return users
+}
+
+// Flush has other processes look at the tokens of sessions that have ended in this one, and that Run hasn't looked at: those that a command
+// has ended, or a server just before it stopped. They look within seconds. Call it when Run has ended, or was never called.
+func (s *Service) Flush(ctx context.Context) error {
+	for user := range s.takeEnded() {
+		err := s.eachOf(ctx, user, func(list []*link.Grant) error {
+			for _, g := range list {
+				if err := s.hasten(ctx, g); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hasten makes a grant due now.
+func (s *Service) hasten(ctx context.Context, g *link.Grant) error {
+	for now := time.Now().Unix(); ; {
+		if g.Pending || g.Due <= now || g.Ended != 0 {
+			return nil
+		}
+		n := next(g)
+		n.Due = now
+		err := s.swap(ctx, g, n)
+		if !errors.Is(err, link.ErrGrantChanged) {
+			return err
+		}
+		if g, err = s.get(ctx, g.Session); err != nil {
+			if errors.Is(err, link.ErrNoGrant) {
+				err = nil
+			}
+			return err
+		}
+	}
 }
 
 const maxEnded = 10_000
@@ -138,7 +193,13 @@ func (s *Service) revokeDropped(ctx context.Context) {
 func (s *Service) Run(ctx context.Context) error {
 	s.mu.Lock()
 	wake := s.signal()
+	s.running = true
 	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.running = false
+		s.mu.Unlock()
+	}()
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
@@ -155,15 +216,14 @@ func (s *Service) Run(ctx context.Context) error {
 // look revokes what was dropped, and looks at the grants of the users whose sessions have ended here, and at those that are due.
 func (s *Service) look(ctx context.Context) {
 	s.revokeDropped(ctx)
-	s.mu.Lock()
-	users := s.ended
-	s.ended = nil
-	s.mu.Unlock()
+	users := s.takeEnded()
 	for user := range users {
-		if err := s.lookAtUser(ctx, user); err != nil {
+		if err := s.eachOf(ctx, user, func(list []*link.Grant) error { return s.lookAt(ctx, list) }); err != nil {
+			s.putBack(users)
 			s.lookFailed(ctx, err)
-			return // they are due later
+			return
 		}
+		delete(users, user)
 	}
 	for {
 		due, err := s.due(ctx)
@@ -192,14 +252,24 @@ func (s *Service) due(ctx context.Context) ([]*link.Grant, error) {
 	return s.Store.Due(ctx, time.Now().Unix(), page)
 }
 
-func (s *Service) lookAtUser(ctx context.Context, user string) error {
+// putBack notes users again, who are looked at with the next tick.
+func (s *Service) putBack(users map[string]bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for user := range users {
+		s.noteEnded(user)
+	}
+}
+
+// eachOf calls do with the grants of a user, some at a time, until it returns an error.
+func (s *Service) eachOf(ctx context.Context, user string, do func([]*link.Grant) error) error {
 	for after := ""; ; {
 		list, err := s.list(ctx, user, after)
 		if err != nil || len(list) == 0 {
 			return err
 		}
 		after = list[len(list)-1].Session
-		if err := s.lookAt(ctx, list); err != nil {
+		if err := do(list); err != nil {
 			return err
 		}
 	}

@@ -301,6 +301,23 @@ func TestParallelRequestsRenewATokenOnce(t *testing.T) {
 	}
 }
 
+// TestTokensOfASessionThatACommandHasEnded are revoked by the server, which isn't told.
+func TestTokensOfASessionThatACommandHasEnded(t *testing.T) {
+	t.Attr("threat", "O15")
+	t.Parallel()
+	o := oidctest.New(t)
+	s := start(t, providerFlags(o, echo(t))...)
+	s.people("ann", 1)
+	b := newBrowser(t, s, s.base)
+	b.signIn()
+	b.tokenAt("/things/1")
+	s.run("session", "revoke-all", b.username())
+	if r := b.send("GET", "/things/1", nil); r.status != 401 {
+		t.Errorf("after the command: %s", r)
+	}
+	eventually(t, "the tokens are revoked", func() bool { _, revoked := o.Count(); return len(revoked) == 2 })
+}
+
 // TestAProviderThatHangsHoldsOnlyWhatNeedsIt: neither other upstreams nor /readyz, and no session ends.
 func TestAProviderThatHangsHoldsOnlyWhatNeedsIt(t *testing.T) {
 	t.Attr("threat", "O05")
