@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -166,11 +167,12 @@ type section struct {
 func (b *bench) sections() (all []section) {
 	for _, s := range []section{
 		{"sign-outs", b.signOuts}, {"start-up", b.startUp}, {"gateways", b.gateway}, {"sign-ins", b.signIns},
-		{"/api/me under a flood of sign-ins", b.flood}, {"live sessions", b.liveSessions}, {"mail", b.mailing}, {"events", b.events}, {"purge", b.purge},
+		{"/api/me under a flood of sign-ins", b.flood}, {"live sessions", b.liveSessions}, {"mail", b.mailing}, {"events", b.events},
+		{"provider tokens", b.providerTokens}, {"purge", b.purge},
 	} {
 		switch {
 		case !b.wanted(s.name):
-		case (s.name == "purge" || s.name == "mail" || s.name == "events") && b.plan.quick:
+		case b.plan.quick && slices.Contains([]string{"purge", "mail", "events", "provider tokens"}, s.name):
 			b.miss(s.name, errQuick)
 		default:
 			all = append(all, s)

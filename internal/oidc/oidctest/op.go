@@ -25,8 +25,9 @@ import (
 // OP is a provider at which everyone is ada. It gives each refresh token once, and ends all of a grant when one is used twice.
 type OP struct {
 	*httptest.Server
-	t   testing.TB
-	key jose.JSONWebKey
+	t    testing.TB // nil outside tests
+	fail func(format string, args ...any)
+	key  jose.JSONWebKey
 
 	mu       sync.Mutex
 	life     int64 // seconds that an access token is good for
@@ -43,21 +44,34 @@ type OP struct {
 // New starts a provider, which ends with the test.
 func New(t testing.TB) *OP {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	o, err := Start(t.Errorf)
 	if err != nil {
 		t.Fatal(err)
 	}
+	o.t = t
+	t.Cleanup(o.Stop)
+	return o
+}
+
+// Start starts a provider, which runs until Stop. It calls fail if it can't answer.
+func Start(fail func(format string, args ...any)) (*OP, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
 	o := &OP{
-		t: t, key: jose.JSONWebKey{Key: key, KeyID: "key", Algorithm: "ES256", Use: "sig"}, life: 3600,
+		fail: fail, key: jose.JSONWebKey{Key: key, KeyID: "key", Algorithm: "ES256", Use: "sig"}, life: 3600,
 		codes: map[string]url.Values{}, refresh: map[string]bool{},
 	}
 	o.Server = httptest.NewServer(o)
-	t.Cleanup(func() {
-		o.Release()
-		o.CloseClientConnections()
-		o.Close()
-	})
-	return o
+	return o, nil
+}
+
+// Stop ends the provider.
+func (o *OP) Stop() {
+	o.Release()
+	o.CloseClientConnections()
+	o.Close()
 }
 
 // Stall lets every request wait until Release is called.
@@ -100,9 +114,7 @@ func (o *OP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer o.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
 	write := func(v any) {
-		if err := json.NewEncoder(w).Encode(v); err != nil {
-			o.t.Logf("the provider answers: %v", err)
-		}
+		_ = json.NewEncoder(w).Encode(v) // the client may have gone
 	}
 	switch r.URL.Path {
 	case "/.well-known/openid-configuration":
@@ -165,21 +177,21 @@ func (o *OP) sign(header map[jose.HeaderKey]any, claims map[string]any) string {
 	claims["iss"], claims["aud"], claims["iat"], claims["exp"] = o.URL, "cloakroom", now, now+120
 	text, err := json.Marshal(claims)
 	if err != nil {
-		o.t.Error(err)
+		o.fail("sign: %v", err)
 	}
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: o.key}, &jose.SignerOptions{ExtraHeaders: header})
 	if err != nil {
-		o.t.Error(err)
+		o.fail("sign: %v", err)
 		return ""
 	}
 	signed, err := signer.Sign(text)
 	if err != nil {
-		o.t.Error(err)
+		o.fail("sign: %v", err)
 		return ""
 	}
 	compact, err := signed.CompactSerialize()
 	if err != nil {
-		o.t.Error(err)
+		o.fail("sign: %v", err)
 	}
 	return compact
 }
@@ -238,9 +250,14 @@ func (o *OP) LogoutToken() string {
 func (o *OP) Settings(more string) string {
 	o.t.Helper()
 	file := filepath.Join(o.t.TempDir(), "example.json")
-	text := fmt.Sprintf(`{"issuer":%q,"client_id":"cloakroom","client_secret":"secret","signup":true,%s}`, o.URL, more)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	if err := o.WriteSettings(file, more); err != nil {
 		o.t.Fatal(err)
 	}
 	return file
+}
+
+// WriteSettings is Settings for a file of one's own.
+func (o *OP) WriteSettings(file, more string) error {
+	text := fmt.Sprintf(`{"issuer":%q,"client_id":"cloakroom","client_secret":"secret","signup":true,%s}`, o.URL, more)
+	return os.WriteFile(file, []byte(text), 0o600)
 }
