@@ -210,10 +210,16 @@ func (b *browser) visit(c *certified, person string, start map[string]any) *url.
 	return b.goOn(c, person, b.begin(start))
 }
 
-// begin begins an attempt and returns the address at the provider.
+// begin is beginAt at "example".
 func (b *browser) begin(start map[string]any) string {
 	b.t.Helper()
-	r := b.send("POST", "/api/auth/oidc/example/start", start)
+	return b.beginAt("example", start)
+}
+
+// beginAt begins an attempt and returns the address at the provider.
+func (b *browser) beginAt(provider string, start map[string]any) string {
+	b.t.Helper()
+	r := b.send("POST", "/api/auth/oidc/"+provider+"/start", start)
 	var out struct{ Location string }
 	if err := json.Unmarshal(r.body, &out); err != nil || r.status != http.StatusOK {
 		b.t.Fatalf("start: %s", r)

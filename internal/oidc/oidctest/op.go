@@ -74,6 +74,18 @@ func (o *OP) Stop() {
 	o.Close()
 }
 
+// Rotate gives the provider another key, and forgets the former one.
+func (o *OP) Rotate() error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.key = jose.JSONWebKey{Key: key, KeyID: rand.Text(), Algorithm: "ES256", Use: "sig"}
+	return nil
+}
+
 // Stall lets every request wait until Release is called.
 func (o *OP) Stall() {
 	o.mu.Lock()
