@@ -26,6 +26,10 @@ func (d requirement) and(e requirement) requirement {
 	}
 }
 
+func (d requirement) equals(e requirement) bool {
+	return d.signedIn == e.signedIn && d.whole == e.whole && d.fresh == e.fresh && d.second == e.second && slices.Equal(d.permissions, e.permissions)
+}
+
 // check returns why who doesn't meet d; nil if they do.
 func (d requirement) check(who *auth.Identity) error {
 	if d.revokedFor(who) {
@@ -178,9 +182,27 @@ func parseRules(texts []string) (rules, error) {
 		if err != nil {
 			return nil, fmt.Errorf("Config.Rules %q: %w", text, err)
 		}
+		for i, earlier := range all {
+			if earlier.hides(r) {
+				return nil, fmt.Errorf("Config.Rules %q: it never applies, since %q stands in front of it and matches the same requests: put it first", text, texts[i])
+			}
+		}
 		all = append(all, r)
 	}
 	return all, nil
+}
+
+// hides reports whether a rule behind r, which asks for something else, can never apply.
+func (r rule) hides(later rule) bool {
+	for _, m := range later.methods {
+		if !r.allows(m) {
+			return false
+		}
+	}
+	if later.methods == nil && r.methods != nil || later.below && !r.below {
+		return false
+	}
+	return covers(r.path, later.path, r.below) && !r.requirement.equals(later.requirement)
 }
 
 // require returns the requirement for a request; fallback applies if no rule matches.

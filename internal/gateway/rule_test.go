@@ -56,6 +56,40 @@ func TestAnotherSpellingOpensNothing(t *testing.T) {
 	}
 }
 
+// TestARuleThatNeverAppliesIsRefused: one that protects a path, behind one that opens it, would protect nothing.
+func TestARuleThatNeverAppliesIsRefused(t *testing.T) {
+	t.Attr("threat", "E03")
+	for _, c := range []struct {
+		first, second string
+		never         bool
+	}{
+		{"public /*", "signed-in /dashboard/*", true},
+		{"public /*", "signed-in /", true},
+		{"signed-in /api/*", "public GET /api/products/*", true},
+		{"public /a/*", "second /a", true},
+		{"public /*/b", "fresh /a/b", true},
+		{"public /*/b", "fresh /*/b", true},
+		{"public GET,POST /a", "fresh POST /a", true},
+		{"public GET /a", "fresh HEAD /a", true},
+		{"permission:shop.one /a", "permission:shop.two /a", true},
+		{"scoped /a", "signed-in /a", true},
+		{"public /a", "public /a", false},
+		{"public GET /a", "fresh /a", false},
+		{"public GET /a", "fresh GET,POST /a", false},
+		{"public HEAD /a", "fresh GET /a", false},
+		{"public /a", "fresh /a/*", false},
+		{"public /a/*", "fresh /*", false},
+		{"public /a/b", "fresh /*/b", false},
+		{"public /a", "fresh /A", false},
+		{"public /a/*", "fresh /ab", false},
+	} {
+		_, err := gateway.Demanded([]string{c.first, c.second}, "GET", "/")
+		if c.never != (err != nil) || c.never && !strings.Contains(err.Error(), "it never applies") {
+			t.Errorf("%q behind %q: %v", c.second, c.first, err)
+		}
+	}
+}
+
 func TestWrongRulesAreRefusedWithTheReason(t *testing.T) {
 	for rule, why := range map[string]string{
 		"":                            "LEVEL",
