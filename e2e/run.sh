@@ -3,6 +3,7 @@
 #
 #   bash e2e/run.sh                      runs all tests
 #   bash e2e/run.sh test/signin.test.mjs runs only these files
+#   bash e2e/run.sh walks.test.mjs       follows the pages of docs/start as their readers do
 #   CLOAKROOM_BIN=path                   uses this binary instead of a new build
 #   CHROMIUM=path                        uses this browser instead of /usr/bin/chromium
 #   CLOAKROOM_LONG=1                     tests each example in two places, and each page in every size and theme

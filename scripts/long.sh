@@ -13,5 +13,7 @@ go run ./internal/mutants
 CLOAKROOM_LONG=1 bash scripts/go.sh -count=1 -timeout 60m -p "$(nproc)"
 CLOAKROOM_LONG=1 bash scripts/web.sh --check
 CLOAKROOM_LONG=1 bash e2e/run.sh
+bash e2e/run.sh walks.test.mjs # follows the pages of docs/start as their readers do
+CLOAKROOM_LONG=1 bash scripts/docs.sh --check
 bash e2e/run.sh firefox/*.test.mjs
 FUZZ_SECONDS=60 bash scripts/check.sh

@@ -18,6 +18,7 @@ part() {
 part "Go: vet and tests" bash scripts/go.sh
 part "client and pages: types, tests, and builds, which must be equal to the committed ones" bash scripts/web.sh --check
 part "browser: the real server in Chromium" bash e2e/run.sh
+part "docs: the site, its links, its search, and its accessibility" bash scripts/docs.sh --check
 if [ "${1:-}" = --long ]; then
   part "longer runs" bash scripts/long.sh
 fi

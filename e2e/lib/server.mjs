@@ -159,6 +159,6 @@ async function ready(url, exited, log) {
 }
 
 /** This process's environment without the variables that configure the server. */
-function withoutSettings() {
+export function withoutSettings() {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("CLOAKROOM_") || name === "CLOAKROOM_E2E"));
 }
