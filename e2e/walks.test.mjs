@@ -18,13 +18,17 @@ const root = path.join(import.meta.dirname, "..");
 const patience = 300_000; // only what hangs takes so long
 const block = /(?:^`([\w.]+)`(?:, a script)?:\n\n)?^```(\w+)((?: \w+)*)\n([\s\S]*?)\n```$/gm;
 
-/** Follows a page. Returns what its servers have printed, and where its port 8000 is. */
-async function follow(t, name, env = {}) {
+/** Ends what the walk of a test has started. */
+const end = async (started) => {
+  for (const { child } of started) kill(child);
+  await Promise.all(started.map(({ ended }) => ended));
+};
+
+/** Follows a page; what it starts is noted in `started`, and ends with the test. Returns what its servers have printed, and where its port 8000 is. */
+async function follow(t, name, env = {}, started = []) {
   const home = await mkdtemp(path.join(os.tmpdir(), "walk-"));
-  const started = [];
   t.after(async () => {
-    for (const { child } of started) kill(child);
-    await Promise.all(started.map(({ ended }) => ended));
+    await end(started);
     await rm(home, { recursive: true, force: true, maxRetries: 5 });
   });
   const bin = path.join(home, "bin");
@@ -157,8 +161,9 @@ test("the walks of the readers", async (t) => {
   });
 
   await t.test("an operator of three nodes", async (t) => {
-    const postgres = await startPostgres(t);
-    const { printed } = await follow(t, "operator", { DATABASE: postgres.url });
+    const started = [];
+    const postgres = await startPostgres(t, () => end(started));
+    const { printed } = await follow(t, "operator", { DATABASE: postgres.url }, started);
     assert.match(printed, /^ *\d+ 200\n$/, "each answer during the restarts is 200");
   });
 
