@@ -3,6 +3,7 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -299,5 +300,41 @@ func TestTheUnitIsTheDocumentedOne(t *testing.T) {
 	want = strings.ReplaceAll(want, "Documentation=man:cloakroom(1)\n", "")
 	if !strings.Contains(string(page), "```ini\n"+want+"```\n") {
 		t.Errorf("docs/deploy.md doesn't have this unit:\n%s", want)
+	}
+}
+
+// TestTheUnitIsHardened: systemd knows each of its settings, and gives it an exposure of at most 1.6 out of 10.
+func TestTheUnitIsHardened(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("left out: systemd isn't installed")
+	}
+	text, err := os.ReadFile("debian/cloakroom.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unit := strings.ReplaceAll(string(text), "Documentation=man:cloakroom(1)\n", "") // neither is installed
+	unit = strings.ReplaceAll(unit, "/usr/bin/cloakroom", "/bin/true")
+	check := func(unit string) (string, error) {
+		file := filepath.Join(t.TempDir(), "cloakroom.service")
+		if err := os.WriteFile(file, []byte(unit), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.CommandContext(t.Context(), analyze, "verify", file).CombinedOutput()
+		if err != nil || len(out) > 0 {
+			return string(out), cmp.Or(err, errors.New("it complains"))
+		}
+		out, err = exec.CommandContext(t.Context(), analyze, "security", "--offline=true", "--no-pager", "--threshold=16", file).CombinedOutput()
+		return string(out), err
+	}
+	if out, err := check(unit); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	for _, fault := range []string{
+		strings.Replace(unit, "ProtectClock=", "ProtectClocks=", 1), strings.Replace(unit, "ProtectSystem=strict\n", "", 1), strings.Replace(unit, "NoNewPrivileges=yes\n", "", 1),
+	} {
+		if _, err := check(fault); err == nil || fault == unit {
+			t.Errorf("this is found good:\n%s", fault)
+		}
 	}
 }
