@@ -261,7 +261,7 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 	s.api = &httpapi.API{
 		Steps: s.steps, EnrolOnPassword: c.EnrolOnPassword, Factors: s.factors, Passkeys: keys, NoPasskeys: noPasskeys, RelatedOrigins: relatedOrigins(c),
 		Links: s.storage.Links, Providers: checked.providers, Sealer: s.dataKeys, Grants: s.grants,
-		Letters: s.letters, Devices: s.devices,
+		Letters: s.letters, Devices: s.devices, Texts: checked.texts,
 		Sessions: s.Sessions, Accounts: s.Accounts, Tokens: s.Tokens, JWT: s.jwt, Auth: s.Auth, CSRF: protection, Client: checked.proxies,
 		Basic: c.Basic, Knox: httpapi.Knox{TTL: c.KnoxTTL, Limit: c.KnoxLimit}, Keys: s.keys, Live: s.events,
 		Audit: s.Audit, Pages: checked.pages, Authz: s.gateway.ForwardAuth(), URL: s.url, Healthy: s.storage.ping,

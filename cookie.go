@@ -11,6 +11,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/csrf"
 	"github.com/cloakroom-auth/cloakroom/internal/device"
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
+	"github.com/cloakroom-auth/cloakroom/internal/texts"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -48,7 +49,7 @@ func (c *Config) setCookie(m *session.Manager, secure bool) {
 func checkCookie(c Config, base *url.URL) error {
 	var m session.Manager
 	c.setCookie(&m, base.Scheme == "https")
-	for _, taken := range []string{csrf.CookieName, httpapi.DeviceCookie, device.CookieName} {
+	for _, taken := range []string{csrf.CookieName, httpapi.DeviceCookie, device.CookieName, texts.AccountCookie} {
 		if m.CookieName == taken {
 			return fmt.Errorf("the name %s belongs to another cookie of this server, and the two would overwrite each other", taken)
 		}

@@ -138,10 +138,10 @@ func (s *Service) authenticate(ctx context.Context, a Attempt, now int64) (*User
 	return s.settle(ctx, u, a.Password, weak, now)
 }
 
-// NoteSignIn records a sign-in of u by something else than the password. It returns the user as stored, with the epoch of u.
-// [ErrInvalidCredentials] if there is no such user any more.
-func (s *Service) NoteSignIn(ctx context.Context, u *User) (*User, error) {
-	return s.settle(ctx, u, "", false, time.Now().Unix())
+// NoteSignIn records a sign-in of u by something else than the password, in a language, which a user who has none gets; "": it isn't
+// known. It returns the user as stored, with the epoch of u. [ErrInvalidCredentials] if there is no such user any more.
+func (s *Service) NoteSignIn(ctx context.Context, u *User, language string) (*User, error) {
+	return s.noted(ctx, u, SignIn{At: time.Now().Unix(), Verified: u.Password, Language: s.kept(language)})
 }
 
 // Confirm returns the user with this ID if the password is right. It ignores a.Login. [ErrInvalidCredentials],
@@ -252,7 +252,11 @@ func (s *Service) settle(ctx context.Context, u *User, typed string, weak bool, 
 		// If the pool is full, the weak hash stays until the next sign-in.
 		better, _ = s.Hasher.Hash(ctx, typed)
 	}
-	changed, err := s.store().NoteSignIn(ctx, u.ID, SignIn{At: now, Verified: u.Password, Rehash: better})
+	return s.noted(ctx, u, SignIn{At: now, Verified: u.Password, Rehash: better})
+}
+
+func (s *Service) noted(ctx context.Context, u *User, note SignIn) (*User, error) {
+	changed, err := s.store().NoteSignIn(ctx, u.ID, note)
 	if errors.Is(err, ErrNotFound) {
 		return nil, ErrInvalidCredentials
 	}

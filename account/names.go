@@ -71,6 +71,9 @@ func normalize(u *User, before User, wrong problems) {
 		u.LastName = strings.TrimSpace(u.LastName)
 		checkName("last_name", u.LastName, wrong)
 	}
+	if u.Language != before.Language {
+		checkLanguage(u.Language, wrong)
+	}
 	normalizeExtra(u, before, wrong)
 	u.Groups, u.UserPermissions = sorted(u.Groups), sorted(u.UserPermissions)
 	for _, p := range u.UserPermissions {

@@ -17,6 +17,7 @@ type NewUser struct {
 	Email       string // may be empty
 	FirstName   string
 	LastName    string
+	Language    string // see [User.Language]
 	Password    string
 	IsStaff     bool
 	IsSuperuser bool // implies IsStaff
@@ -53,13 +54,10 @@ func (s *Service) Create(ctx context.Context, n NewUser) (made *User, err error)
 		if errors.Is(err, ErrNotFound) {
 			return noSuchGroup()
 		}
-		if errors.Is(err, ErrNoExtra) {
-			return noExtra()
-		}
 		if err == nil {
 			made, err = a.Load(next.ID)
 		}
-		return err
+		return notStored(err)
 	})
 	if err != nil {
 		return nil, invalidIfTaken(err)
@@ -96,7 +94,7 @@ func noSuchGroup() error {
 // prepare returns the user that n describes, or all that is wrong with it in one error.
 func (s *Service) prepare(ctx context.Context, n NewUser) (*User, error) {
 	u := &User{
-		Username: n.Username, Email: n.Email, FirstName: n.FirstName, LastName: n.LastName,
+		Username: n.Username, Email: n.Email, FirstName: n.FirstName, LastName: n.LastName, Language: n.Language,
 		IsActive: true, IsStaff: n.IsStaff, IsSuperuser: n.IsSuperuser, DateJoined: time.Now().Unix(), Epoch: newEpoch(),
 		Groups: n.Groups, UserPermissions: n.Permissions, Extra: n.Extra,
 	}
@@ -540,10 +538,7 @@ func (a act) edit(u *User, change func(*User) error) error {
 	if errors.Is(err, ErrNotFound) {
 		return noSuchGroup()
 	}
-	if errors.Is(err, ErrNoExtra) {
-		return noExtra()
-	}
-	return err
+	return notStored(err)
 }
 
 // Delete deletes a user, which ends all of the user's sessions. It deletes even the last superuser: whether that is allowed

@@ -45,7 +45,7 @@ func (s *Service) CreateFirst(ctx context.Context, secret string, n NewUser) (*U
 	if !needed {
 		return nil, ErrSetupSpent
 	}
-	n.IsStaff, n.IsSuperuser = true, true
+	n.IsStaff, n.IsSuperuser, n.Language = true, true, s.kept(n.Language)
 	u, err := s.prepare(ctx, n)
 	if err != nil {
 		return nil, s.unlessSpent(ctx, err)

@@ -32,7 +32,7 @@ func (s *Service) SignUp(ctx context.Context, n NewUser, proven bool) (*User, er
 		wrong.add("username", "invalid", "A username with @ in it must be your own address.")
 		return nil, wrong.err()
 	}
-	n.Email, n.proven = address, proven
+	n.Email, n.proven, n.Language = address, proven, s.kept(n.Language)
 	u, err := s.Create(ctx, n)
 	if wrong, ok := errors.AsType[*InvalidError](err); ok && len(wrong.Fields["email"]) > 0 { // another request was first
 		return nil, ErrAddressTaken

@@ -37,6 +37,7 @@ type User struct {
 	EmailProven string // an address that the user has proven to receive mail at; it counts only while it is Email. Empty: none
 	FirstName   string
 	LastName    string
+	Language    string // of messages to the user and of the pages, such as "de" (BCP 47); empty: that of the client that causes a message. Empty beside Django
 	Password    string // encoded hash; empty or beginning with "!": no password matches
 	IsActive    bool
 

@@ -30,8 +30,8 @@ func (a *accounts) Create(ctx context.Context, u *account.User) error {
 }
 
 func (a *accounts) create(ctx context.Context, t *sql.Tx, u *account.User) (id string, err error) {
-	if u.Extra != (account.Extra{}) {
-		return "", account.ErrNoExtra
+	if err := fits(u); err != nil {
+		return "", err
 	}
 	if err := a.unifyEmailLogin(&account.User{}, u); err != nil {
 		return "", err
@@ -194,9 +194,20 @@ func (a *accounts) locked(ctx context.Context, t *sql.Tx, id string) (*account.U
 	return a.load(ctx, t, id)
 }
 
-func (a *accounts) update(ctx context.Context, t *sql.Tx, before, after *account.User) error {
-	if after.Extra != (account.Extra{}) {
+// fits returns an error if a user has what Django's tables have no place for.
+func fits(u *account.User) error {
+	switch {
+	case u.Extra != (account.Extra{}):
 		return account.ErrNoExtra
+	case u.Language != "":
+		return account.ErrNoLanguage
+	}
+	return nil
+}
+
+func (a *accounts) update(ctx context.Context, t *sql.Tx, before, after *account.User) error {
+	if err := fits(after); err != nil {
+		return err
 	}
 	if after.Username != before.Username {
 		key, err := a.key(before.ID)

@@ -64,6 +64,24 @@ func TestStepsBesideDjango(t *testing.T) {
 				t.Errorf("Create returned %v", err)
 			}
 		})
+		t.Run("there is no place for a language, and sign-up and sign-in leave it out", func(t *testing.T) {
+			s := &account.Service{Store: store, Names: store.(account.LoginFinder)}
+			u := made("language")
+			_, err := s.Edit(t.Context(), u.ID, func(u *account.User) error { u.Language, u.FirstName = "de", "Ada"; return nil })
+			if invalid, ok := errors.AsType[*account.InvalidError](err); !ok || len(invalid.Fields["language"]) != 1 || invalid.Fields["language"][0].Code != "not_supported" {
+				t.Errorf("Edit returned %v", err)
+			}
+			if got, err := store.Load(t.Context(), u.ID); err != nil || got.FirstName != "" {
+				t.Errorf("the user is %+v, %v", got, err)
+			}
+			if _, err := s.NoteSignIn(t.Context(), u, "de"); err != nil {
+				t.Errorf("NoteSignIn: %v", err)
+			}
+			_, err = s.SignUp(t.Context(), account.NewUser{Username: "german", Email: "german@example.com", NoPassword: true, Language: "de"}, true)
+			if err != nil {
+				t.Errorf("SignUp: %v", err)
+			}
+		})
 		t.Run("a group is made once", func(t *testing.T) {
 			var won atomic.Int32
 			together(8, func(k int) error {

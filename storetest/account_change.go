@@ -17,7 +17,7 @@ var accountChangeCases = []testCase[account.Store]{
 			u := enrolled(t, s, user("ann"))
 			other := enrolled(t, s, user("bob"))
 			want := &account.User{
-				ID: u.ID, Username: "Anne", Email: "Anne@example.org", FirstName: "Anne", LastName: "Other", Password: "!", PasswordWithheld: true, EmailProven: "Anne@example.org",
+				ID: u.ID, Username: "Anne", Email: "Anne@example.org", FirstName: "Anne", LastName: "Other", Language: "pt-BR", Password: "!", PasswordWithheld: true, EmailProven: "Anne@example.org",
 				Extra:    account.Extra{Public: `{"plan":"pro"}`, Private: `{"notes":"\u0000 é"}`},
 				IsActive: false, IsStaff: true, IsSuperuser: true, DateJoined: 2_000, LastLogin: 2_001, Epoch: "second",
 				Groups: []string{"staff"}, UserPermissions: []string{"app.do"}, Permissions: []string{"app.do", "app.see"},
@@ -155,6 +155,23 @@ var accountChangeCases = []testCase[account.Store]{
 			for _, id := range []string{"", "0", "unknown", "999999"} {
 				_, err := s.NoteSignIn(t.Context(), id, account.SignIn{At: 1})
 				fails(t, err, account.ErrNotFound)
+			}
+		},
+	},
+	{
+		"a sign-in says the language of a user who has none", "SignIn.Language becomes the language of a user who has none",
+		func(t *testing.T, s account.Store) {
+			u := enrolled(t, s, user("ann"))
+			for _, tag := range []string{"", "pt-BR", "de", ""} {
+				got, err := s.NoteSignIn(t.Context(), u.ID, account.SignIn{Language: tag})
+				ok(t, err)
+				if u.Language == "" {
+					u.Language = tag
+				}
+				if !sameUser(got, u) {
+					t.Fatalf("NoteSignIn returned %+v\nwant %+v", *got, *u)
+				}
+				has(t, s, u)
 			}
 		},
 	},

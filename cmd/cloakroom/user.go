@@ -55,6 +55,7 @@ type userOut struct {
 	Email       string          `json:"email"`
 	FirstName   string          `json:"first_name"`
 	LastName    string          `json:"last_name"`
+	Language    string          `json:"language,omitempty"`
 	IsActive    bool            `json:"is_active"`
 	IsStaff     bool            `json:"is_staff"`
 	IsSuperuser bool            `json:"is_superuser"`
@@ -69,7 +70,7 @@ type userOut struct {
 
 func newUserOut(u *account.User) userOut {
 	out := userOut{
-		ID: admin.JSONID(u.ID), Username: u.Username, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName,
+		ID: admin.JSONID(u.ID), Username: u.Username, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName, Language: u.Language,
 		IsActive: u.IsActive, IsStaff: u.IsStaff, IsSuperuser: u.IsSuperuser, DateJoined: time.Unix(u.DateJoined, 0).UTC(),
 		Groups: append([]string{}, u.Groups...), Permissions: append([]string{}, u.Permissions...),
 		Extra: json.RawMessage(u.Extra.Public), PrivateExtra: json.RawMessage(u.Extra.Private),
@@ -184,7 +185,7 @@ func (c *userShow) Run(ctx context.Context, a *app) error {
 			{"last login", when(last)},
 			{"sessions", strconv.Itoa(len(sessions))},
 		}
-		for _, extra := range [][2]string{{"extra", u.Extra.Public}, {"private extra", u.Extra.Private}} {
+		for _, extra := range [][2]string{{"language", u.Language}, {"extra", u.Extra.Public}, {"private extra", u.Extra.Private}} {
 			if extra[1] != "" {
 				rows = append(rows, extra)
 			}

@@ -29,6 +29,7 @@ type userAdd struct {
 	Email     string `env:"-" placeholder:"ADDRESS" help:"An e-mail address, with which the user can sign in too."`
 	FirstName string `env:"-" placeholder:"NAME" help:"The first name."`
 	LastName  string `env:"-" placeholder:"NAME" help:"The last name."`
+	Language  string `env:"-" placeholder:"LANGUAGE" help:"The language of messages to the user, such as de."`
 	Staff     bool   `env:"-" help:"May use the administration."`
 	Superuser bool   `env:"-" help:"Has every permission, and is staff."`
 	passwordFlags
@@ -53,7 +54,7 @@ func (c *userAdd) add(ctx context.Context, a *app, s *cloakroom.Server, password
 	c.policy(s)
 	return a.act(ctx, s, []slog.Attr{slog.String("name", logged(c.Name))}, func(ctx context.Context) error {
 		u, err := administration(s).CreateUser(ctx, account.NewUser{
-			Username: c.Name, Email: c.Email, FirstName: c.FirstName, LastName: c.LastName, Password: password,
+			Username: c.Name, Email: c.Email, FirstName: c.FirstName, LastName: c.LastName, Language: c.Language, Password: password,
 			IsStaff: c.Staff, IsSuperuser: c.Superuser,
 		})
 		if err != nil {
@@ -69,6 +70,7 @@ type userSet struct {
 	Email     *string  `env:"-" placeholder:"ADDRESS" help:"Another e-mail address; empty: none."`
 	FirstName *string  `env:"-" placeholder:"NAME" help:"Another first name; empty: none."`
 	LastName  *string  `env:"-" placeholder:"NAME" help:"Another last name; empty: none."`
+	Language  *string  `env:"-" placeholder:"LANGUAGE" help:"The language of messages to the user, such as de; empty: that of the client that causes a message."`
 	Staff     *bool    `env:"-" negatable:"" help:"Whether the user may use the administration."`
 	Superuser *bool    `env:"-" negatable:"" help:"Whether the user has every permission, and is staff."`
 	Grant     []string `env:"-" placeholder:"PERMISSION" help:"Give a permission such as blog.add_post. Repeat it or separate by commas."`
@@ -111,7 +113,7 @@ func (c *userSet) Run(ctx context.Context, a *app) error {
 
 // renames reports whether a flag other than those for rights is given.
 func (c *userSet) renames() bool {
-	return c.Username != nil || c.Email != nil || c.FirstName != nil || c.LastName != nil || c.Extra != nil || c.PrivateExtra != nil
+	return c.Username != nil || c.Email != nil || c.FirstName != nil || c.LastName != nil || c.Language != nil || c.Extra != nil || c.PrivateExtra != nil
 }
 
 func (c *userSet) apply(u *account.User) error {
@@ -119,6 +121,7 @@ func (c *userSet) apply(u *account.User) error {
 	set(&u.Email, c.Email)
 	set(&u.FirstName, c.FirstName)
 	set(&u.LastName, c.LastName)
+	set(&u.Language, c.Language)
 	set(&u.Extra.Public, c.Extra)
 	set(&u.Extra.Private, c.PrivateExtra)
 	set(&u.IsStaff, c.Staff)

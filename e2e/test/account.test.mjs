@@ -73,7 +73,7 @@ test("the account page", async (t) => {
   await t.test("a user changes the name that the page shows", async (t) => {
     const page = await openPage(t, browser);
     await signIn(page, server);
-    const names = page.locator("section", { has: page.getByRole("heading", { name: "Your name" }) });
+    const names = page.locator("section", { has: page.getByRole("heading", { name: "Your name and language" }) });
     await names.getByLabel("First name").fill("Ada");
     await names.getByLabel("Last name").fill("Lovelace");
     await names.getByRole("button", { name: "Save" }).click();
@@ -89,6 +89,25 @@ test("the account page", async (t) => {
     await names.getByLabel("Last name").fill("");
     await names.getByRole("button", { name: "Save" }).click();
     await names.getByRole("status").getByText("Saved.").waitFor();
+  });
+
+  await t.test("a user chooses the language of mails and pages, which another browser shows once it has signed in", async (t) => {
+    const page = await openPage(t, browser, { locale: "en-US" });
+    await signIn(page, server);
+    const names = page.locator("section", { has: page.getByRole("heading", { name: "Your name and language" }) });
+    await names.getByLabel("Language of messages and pages").selectOption("Deutsch");
+    await names.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("heading", { name: "Dein Name und deine Sprache" }).waitFor();
+    const other = await openPage(t, browser, { locale: "en-US" });
+    await signIn(other, server);
+    await other.goto(`${server.url}/auth/account`);
+    await other.getByRole("heading", { name: "Dein Name und deine Sprache" }).waitFor();
+    assert.equal(JSON.parse((await ask(other, "/api/me")).body).language, "de");
+    await other.getByLabel("Sprache von Nachrichten und Seiten").selectOption("");
+    await other.getByRole("button", { name: "Speichern", exact: true }).click();
+    await other.getByRole("status").getByText("Gespeichert.").waitFor();
+    await other.reload();
+    await other.getByRole("heading", { name: "Your name and language" }).waitFor();
   });
 
   await t.test("all other devices are ended at once", async (t) => {

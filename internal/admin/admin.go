@@ -84,7 +84,8 @@ func (s *Service) EditUser(ctx context.Context, id string, change func(*account.
 	if before.Extra != u.Extra {
 		s.record(ctx, audit.User.Updated, u, slog.String("change", "extra"))
 	}
-	if before.Username != u.Username || before.Email != u.Email || before.FirstName != u.FirstName || before.LastName != u.LastName {
+	if before.Username != u.Username || before.Email != u.Email || before.FirstName != u.FirstName || before.LastName != u.LastName ||
+		before.Language != u.Language {
 		s.record(ctx, audit.User.Updated, u)
 	}
 	if change := rightsChange(&before, u); change.Value.String() != "" {

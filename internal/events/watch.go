@@ -172,7 +172,7 @@ func (w *Watch) unproven(s *session.Session) bool {
 // shownAlike reports whether a page would look the same for both users.
 func shownAlike(a, b *account.User) bool {
 	return a.Username == b.Username && a.Email == b.Email && a.FirstName == b.FirstName && a.LastName == b.LastName &&
-		a.Extra.Public == b.Extra.Public && a.IsStaff == b.IsStaff && a.IsSuperuser == b.IsSuperuser &&
+		a.Language == b.Language && a.Extra.Public == b.Extra.Public && a.IsStaff == b.IsStaff && a.IsSuperuser == b.IsSuperuser &&
 		slices.Equal(a.Groups, b.Groups) && slices.Equal(a.Permissions, b.Permissions)
 }
 

@@ -72,6 +72,7 @@ type editUserIn struct {
 	Email       *string   `json:"email"`
 	FirstName   *string   `json:"first_name"`
 	LastName    *string   `json:"last_name"`
+	Language    *string   `json:"language"`
 	IsStaff     *bool     `json:"is_staff"`
 	IsSuperuser *bool     `json:"is_superuser"`
 	Groups      *[]string `json:"groups"`
@@ -86,6 +87,7 @@ func (in editUserIn) apply(u *account.User) {
 	set(&u.Email, in.Email)
 	set(&u.FirstName, in.FirstName)
 	set(&u.LastName, in.LastName)
+	set(&u.Language, in.Language)
 	set(&u.IsStaff, in.IsStaff)
 	set(&u.IsSuperuser, in.IsSuperuser)
 	set(&u.Groups, in.Groups)
@@ -115,10 +117,13 @@ func createUser(c *call, in createUserIn) (adminUserOut, error) {
 	if err := required(map[string]*string{"username": in.Username}); err != nil {
 		return adminUserOut{}, err
 	}
+	if err := c.api.checkLanguage(in.Language); err != nil {
+		return adminUserOut{}, err
+	}
 	var wanted account.User
 	in.apply(&wanted)
 	n := account.NewUser{
-		Username: wanted.Username, Email: wanted.Email, FirstName: wanted.FirstName, LastName: wanted.LastName,
+		Username: wanted.Username, Email: wanted.Email, FirstName: wanted.FirstName, LastName: wanted.LastName, Language: wanted.Language,
 		IsStaff: wanted.IsStaff, IsSuperuser: wanted.IsSuperuser, Groups: wanted.Groups, Permissions: wanted.UserPermissions, Extra: wanted.Extra,
 		NoPassword: in.Password == nil, Withheld: true,
 	}
@@ -135,6 +140,9 @@ func createUser(c *call, in createUserIn) (adminUserOut, error) {
 
 // editUser changes names, flags, groups and permissions. The user's sessions go on.
 func editUser(c *call, in editUserIn) (adminUserOut, error) {
+	if err := c.api.checkLanguage(in.Language); err != nil {
+		return adminUserOut{}, err
+	}
 	return c.edit(c.r.PathValue("id"), func(u *account.User) error {
 		in.apply(u)
 		return nil

@@ -32,6 +32,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
+	words "github.com/cloakroom-auth/cloakroom/internal/texts"
 	"github.com/cloakroom-auth/cloakroom/link"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/token"
@@ -76,6 +77,8 @@ type API struct {
 	Devices *device.Service
 	// Pages are the HTML pages; nil: none.
 	Pages Pages
+	// Texts has the languages that users can have; nil: a user's language stays as it is.
+	Texts *words.Catalogue
 	// Authz answers other proxies under /api/authz; nil: those paths are not found.
 	Authz http.Handler
 	Audit *audit.Log

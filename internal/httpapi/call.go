@@ -109,6 +109,7 @@ func (c *call) signIn(in completed) error {
 		c.notify(in.user, letters.NewDevice)
 	}
 	c.api.rememberDevice(c.w, c.r, in.user)
+	c.showLanguage(in.user)
 	return nil
 }
 
@@ -185,6 +186,7 @@ func (c *call) signOut() error {
 	if session.RequestFrom(c.ctx()).UsesTokenHeader() {
 		return nil
 	}
+	c.forgetLanguage()
 	if !c.api.KeepSiteData {
 		c.w.Header().Set("Clear-Site-Data", `"storage"`)
 	}

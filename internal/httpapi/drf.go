@@ -178,7 +178,7 @@ func (c *call) knoxPassword(username, password *string) (*account.User, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.api.Accounts.NoteSignIn(c.ctx(), u)
+	return c.api.Accounts.NoteSignIn(c.ctx(), u, "")
 }
 
 func knoxLogout(c *call, _ none) (none, error) { return none{}, c.endToken(c.who) }

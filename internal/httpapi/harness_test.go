@@ -202,6 +202,7 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 	}
 	return &httpapi.API{
 		Grants:  grants,
+		Texts:   catalogue(),
 		Letters: o.mail.serve(t, st, ring, base, accounts, auditLog, logger),
 		Steps:   steps, Factors: factors, Passkeys: keys, RelatedOrigins: []string{base},
 		Links: st.Links, Sealer: keyring.NewDataKeys(ring, st.Sealed), Providers: all,

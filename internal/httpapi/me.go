@@ -20,6 +20,7 @@ type userOut struct {
 	Email       string   `json:"email"`
 	FirstName   string   `json:"first_name"`
 	LastName    string   `json:"last_name"`
+	Language    string   `json:"language,omitempty"`
 	DateJoined  string   `json:"date_joined"`
 	LastLogin   *string  `json:"last_login"`
 	IsStaff     bool     `json:"is_staff"`
@@ -32,7 +33,7 @@ type userOut struct {
 
 func newUserOut(u *account.User) userOut {
 	out := userOut{
-		ID: admin.Number(u.ID), Username: u.Username, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName,
+		ID: admin.Number(u.ID), Username: u.Username, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName, Language: u.Language,
 		DateJoined: formatTime(u.DateJoined), IsStaff: u.IsStaff, IsSuperuser: u.IsSuperuser,
 		Groups: orEmpty(u.Groups), Permissions: orEmpty(u.Permissions),
 		Extra: json.RawMessage(u.Extra.Public),

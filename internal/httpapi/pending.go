@@ -109,7 +109,7 @@ func (c *call) complete(u *account.User, first firstStep) (userOut, error) {
 func (c *call) finishSignIn(login string, in completed) (userOut, error) {
 	var err error
 	if !isNew(in.method) { // it was recorded as the making of an account
-		if in.user, err = c.api.Accounts.NoteSignIn(c.ctx(), in.user); err != nil {
+		if in.user, err = c.api.Accounts.NoteSignIn(c.ctx(), in.user, c.language()); err != nil {
 			return userOut{}, err
 		}
 		c.recordVerification(audit.Login, login, nil, slog.String("method", strings.Join(texts(in.methods), " ")))
@@ -358,8 +358,9 @@ type methodsOut struct {
 	Passkey   bool       `json:"passkey"`
 	Code      bool       `json:"code"` // a code that is mailed
 	Providers []provider `json:"providers"`
-	SignUp    string     `json:"signup"` // "open", "invite" or "closed"
-	Mail      bool       `json:"mail"`   // whether the server can send mail, such as for a forgotten password
+	SignUp    string     `json:"signup"`    // "open", "invite" or "closed"
+	Languages []string   `json:"languages"` // that users can have for their messages and the pages; may be empty
+	Mail      bool       `json:"mail"`      // whether the server can send mail, such as for a forgotten password
 }
 
 type provider struct {
@@ -369,7 +370,7 @@ type provider struct {
 
 // signInMethods tells which ways to sign in there are.
 func signInMethods(c *call, _ none) (methodsOut, error) {
-	out := methodsOut{Password: true, Passkey: c.api.Passkeys != nil, Code: c.api.Letters.SignsInByCode(), Providers: []provider{}, SignUp: "closed", Mail: c.api.Letters.Available()}
+	out := methodsOut{Password: true, Passkey: c.api.Passkeys != nil, Code: c.api.Letters.SignsInByCode(), Providers: []provider{}, SignUp: "closed", Mail: c.api.Letters.Available(), Languages: c.api.languages()}
 	switch err := c.api.Letters.MaySignUp(c.ctx()); {
 	case err == nil:
 		out.SignUp = "open"

@@ -33,6 +33,15 @@ type postbox struct {
 	outbox  func(mail.Store) *outbox.Service // made by serve: an outbox with another store
 }
 
+// catalogue has the built-in texts.
+var catalogue = sync.OnceValue(func() *texts.Catalogue {
+	c, err := texts.Load("")
+	if err != nil {
+		panic(err)
+	}
+	return c
+})
+
 func newPostbox() *postbox { return &postbox{arrived: make(chan struct{})} }
 
 // Send is called by the outbox.
@@ -57,12 +66,8 @@ func (p *postbox) serve(t testing.TB, st stores, ring *keyring.Ring, base string
 	if p == nil {
 		return nil
 	}
-	catalogue, err := texts.Load("")
-	if err != nil {
-		t.Fatal(err)
-	}
 	l := &letters.Service{
-		Texts: catalogue, URL: func(context.Context) (string, error) { return base, nil }, Accounts: accounts, Guard: accounts.Guard,
+		Texts: catalogue(), URL: func(context.Context) (string, error) { return base, nil }, Accounts: accounts, Guard: accounts.Guard,
 		PerHour: cmp.Or(p.perHour, 600), Audit: events, Secrets: st.Mail, Log: log, SignUps: p.signUps,
 		SignInCodes: p.codes, CodeKeys: func() [][]byte { return ring.Derive("mailed code") },
 	}

@@ -10,21 +10,29 @@ import (
 type editMeIn struct {
 	FirstName *string `json:"first_name"`
 	LastName  *string `json:"last_name"`
+	Language  *string `json:"language"` // "": that of the client that causes a message
 }
 
 func editMe(c *call, in editMeIn) (userOut, error) {
+	if err := c.api.checkLanguage(in.Language); err != nil {
+		return userOut{}, err
+	}
 	var before account.User
 	u, err := c.accounts().Edit(c.ctx(), c.who.User.ID, func(u *account.User) error {
 		before = *u
 		set(&u.FirstName, in.FirstName)
 		set(&u.LastName, in.LastName)
+		set(&u.Language, in.Language)
 		return nil
 	})
 	if err != nil {
 		return userOut{}, err
 	}
-	if before.FirstName != u.FirstName || before.LastName != u.LastName {
+	if before.FirstName != u.FirstName || before.LastName != u.LastName || before.Language != u.Language {
 		c.record(audit.User.Updated, u)
+	}
+	if in.Language != nil {
+		c.showLanguage(u)
 	}
 	return newUserOut(u), nil
 }

@@ -32,7 +32,7 @@ func setUp(c *call, in setupIn) (userOut, error) {
 	if err != nil {
 		return userOut{}, err
 	}
-	first := account.NewUser{Username: *in.Username, Password: *in.Password}
+	first := account.NewUser{Username: *in.Username, Password: *in.Password, Language: c.language()}
 	if in.Email != nil {
 		first.Email = *in.Email
 	}

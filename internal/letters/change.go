@@ -70,8 +70,10 @@ func (s *Service) writeChange(ctx context.Context, r *outbox.Request, base strin
 	}
 	if err == nil && other.ID != u.ID {
 		r.User = "" // it goes to another person
+		s.speakTo(other, r)
 		return s.message(r, "change_taken", base, map[string]string{"link": base + "/signin"}), nil
 	}
+	s.speakTo(u, r)
 	secret, err := s.newSecret(ctx, kindChange, u.ID, u.Epoch, r.To, changeLife)
 	if err != nil {
 		return nil, err
@@ -115,7 +117,7 @@ func (s *Service) Changing(ctx context.Context, before *account.User, address st
 	if err != nil {
 		return nil, err
 	}
-	r := s.request(changed, before.Email, about)
+	r := s.requestFor(before, changed, before.Email, about)
 	r.User, r.Data = before.ID, map[string]string{"name": name, "wanted": address}
 	if before.HasProvenEmail() {
 		since := time.Now()
@@ -222,7 +224,7 @@ func (s *Service) Moving(ctx context.Context, before *account.User, address stri
 	if !s.Available() || before.Email == "" || account.CanonicalLogin(before.Email) == account.CanonicalLogin(address) {
 		return func(context.Context) {}, nil
 	}
-	r := s.request(moved, before.Email, About{}) // the user isn't told where the administrator was
+	r := s.requestFor(before, moved, before.Email, About{}) // the user isn't told where the administrator was
 	r.User, r.Data = before.ID, map[string]string{"name": before.Username, "wanted": address}
 	notice, err := s.Outbox.Hold(ctx, r, noticeLife)
 	if err != nil {

@@ -90,6 +90,7 @@ func (s *Service) writeCode(ctx context.Context, r *outbox.Request, base string)
 		return nil, err
 	}
 	r.User, r.To = u.ID, u.Email
+	s.speakTo(u, r)
 	values := map[string]string{"name": harmless(u.Username)}
 	if !u.HasProvenEmail() { // the account can be a stranger's, who has entered the address
 		values["link"] = base + "/signin"

@@ -85,6 +85,7 @@ func (s *Service) tryForgot(ctx context.Context, r *outbox.Request, base string)
 		return nil, nil
 	}
 	r.User, r.To = u.ID, u.Email
+	s.speakTo(u, r)
 	values := map[string]string{"name": harmless(u.Username)}
 	if !u.HasPassword() && (u.PasswordWithheld || !u.HasProvenEmail()) {
 		values["link"] = base + "/signin"

@@ -183,12 +183,13 @@ func (s *Service) writeInvitation(ctx context.Context, r *outbox.Request, base s
 
 // acceptInvitation makes the account of an invited person, as [Service.CompleteSignUp] does. [ErrLink] also if the invitation is void:
 // what the administrator wanted can't be done.
-func (s *Service) acceptInvitation(ctx context.Context, secret, username, password string) (*account.User, *mail.Invitation, error) {
+func (s *Service) acceptInvitation(ctx context.Context, secret string, n account.NewUser) (*account.User, *mail.Invitation, error) {
 	i, err := s.findInvitation(ctx, secret)
 	if err != nil {
 		return nil, nil, err
 	}
-	u, err := s.inviting(i).SignUp(ctx, account.NewUser{Username: username, Email: i.Address, Password: password, Groups: i.Groups}, !i.Printed)
+	n.Email, n.Groups = i.Address, i.Groups
+	u, err := s.inviting(i).SignUp(ctx, n, !i.Printed)
 	if errors.Is(err, account.ErrAddressTaken) || isVoid(err) {
 		return nil, nil, ErrLink
 	}

@@ -86,13 +86,28 @@ func (s *Service) Notify(ctx context.Context, u *account.User, n Notice, about A
 			return err
 		}
 	}
-	r := s.request(string(n), u.Email, about)
+	r := s.requestFor(u, string(n), u.Email, about)
 	r.User, r.Data = u.ID, map[string]string{"name": u.Username}
 	return s.Outbox.Put(ctx, r, noticeLife)
 }
 
 func (s *Service) request(kind, to string, about About) outbox.Request {
 	return outbox.Request{Kind: kind, To: to, Language: s.Texts.Match(about.AcceptLanguage), Address: about.Address, Agent: about.Agent}
+}
+
+// requestFor is request for a message to a user.
+func (s *Service) requestFor(u *account.User, kind, to string, about About) outbox.Request {
+	r := s.request(kind, to, about)
+	s.speakTo(u, &r)
+	return r
+}
+
+// speakTo has a message written in the language of the user who gets it, also if someone else has caused it. Users who have none get that of the client
+// which has caused it.
+func (s *Service) speakTo(u *account.User, r *outbox.Request) {
+	if u.Language != "" {
+		r.Language = s.Texts.Match(u.Language)
+	}
 }
 
 // Write writes the message that a request asks for. It is the outbox's [outbox.Writer].

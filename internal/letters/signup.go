@@ -116,6 +116,7 @@ func (s *Service) writeSignUp(ctx context.Context, r *outbox.Request, base strin
 		return nil, nil
 	}
 	r.User, r.To = u.ID, u.Email
+	s.speakTo(u, r)
 	return s.message(r, "signup_known", base, map[string]string{"name": harmless(u.Username), "link": base + "/signin"}), nil
 }
 
@@ -156,14 +157,14 @@ func (s *Service) SignUpAddress(ctx context.Context, secret string) (string, err
 // CompleteSignUp makes the account of a person who has opened the link of [Service.SignUp] or [Service.Invite], with the address that
 // the link was mailed to, which is thereby proven. [ErrLink], also if there is an account with this address by now: of several links, and of several
 // requests with one, the first makes the account. [ErrSignUpClosed], [ErrAddressRefused], *[account.InvalidError]; after these errors
-// the link can be used again. It also returns the invitation that was used; nil without one.
-func (s *Service) CompleteSignUp(ctx context.Context, secret, username, password string) (*account.User, *mail.Invitation, error) {
+// the link can be used again. It also returns the invitation that was used; nil without one. It sets the address and the groups of n.
+func (s *Service) CompleteSignUp(ctx context.Context, secret string, n account.NewUser) (*account.User, *mail.Invitation, error) {
 	if err := s.MayJoin(ctx); err != nil {
 		return nil, nil, err
 	}
 	found, address, err := s.findSecret(ctx, signUp, secret)
 	if errors.Is(err, ErrLink) {
-		return s.acceptInvitation(ctx, secret, username, password)
+		return s.acceptInvitation(ctx, secret, n)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -174,7 +175,8 @@ func (s *Service) CompleteSignUp(ctx context.Context, secret, username, password
 	if err := s.checkAddress(ctx, address); err != nil {
 		return nil, nil, err
 	}
-	u, err := s.Accounts.SignUp(ctx, account.NewUser{Username: username, Email: address, Password: password}, true)
+	n.Email = address
+	u, err := s.Accounts.SignUp(ctx, n, true)
 	if errors.Is(err, account.ErrAddressTaken) {
 		return nil, nil, ErrLink
 	}

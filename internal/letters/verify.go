@@ -48,6 +48,7 @@ func (s *Service) writeVerify(ctx context.Context, r *outbox.Request, base strin
 	if !u.IsActive || u.Epoch != r.Data["epoch"] || u.Email != r.To {
 		return nil, nil
 	}
+	s.speakTo(u, r)
 	secret, err := s.newSecret(ctx, kindVerify, u.ID, u.Epoch, u.Email, verifyLife)
 	if err != nil {
 		return nil, err

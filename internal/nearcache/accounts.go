@@ -48,7 +48,7 @@ func copied(u *account.User) account.User {
 
 func size(u *account.User) int {
 	n := int(unsafe.Sizeof(entry[account.User]{})) + slotBytes
-	for _, text := range []string{u.ID, u.Username, u.Email, u.FirstName, u.LastName, u.Password, u.Epoch, u.Extra.Public, u.Extra.Private} {
+	for _, text := range []string{u.ID, u.Username, u.Email, u.FirstName, u.LastName, u.Language, u.Password, u.Epoch, u.Extra.Public, u.Extra.Private} {
 		n += len(text)
 	}
 	for _, list := range [][]string{u.Groups, u.UserPermissions, u.Permissions} {

@@ -40,11 +40,11 @@ func newAccounts(p *preparer) *accounts {
 		reload: p.writing(user + ` WHERE u.id = $1`),
 
 		create: p.writing(`INSERT INTO users (username, email, first_name, last_name, password,
-			is_active, is_staff, is_superuser, date_joined, last_login, epoch, search, email_proven, extra_public, extra_private, password_withheld)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) RETURNING id`),
+			is_active, is_staff, is_superuser, date_joined, last_login, epoch, search, email_proven, extra_public, extra_private, password_withheld, language)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING id`),
 		save: p.writing(`UPDATE users SET username = $1, email = $2, first_name = $3, last_name = $4, password = $5,
 			is_active = $6, is_staff = $7, is_superuser = $8, date_joined = $9, last_login = $10, epoch = $11, search = $12,
-			email_proven = $13, extra_public = $14, extra_private = $15, password_withheld = $16 WHERE id = $17`),
+			email_proven = $13, extra_public = $14, extra_private = $15, password_withheld = $16, language = $17 WHERE id = $18`),
 		delete: p.writing(`DELETE FROM users WHERE id = $1`),
 
 		addLogin:  p.writing(`INSERT INTO logins (key, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`),
@@ -80,7 +80,7 @@ func userColumns(d Dialect) string {
 		hasOwn  = `EXISTS (SELECT 1 FROM user_permissions WHERE user_id = u.id)`
 	)
 	return `u.id, u.username, u.email, u.first_name, u.last_name, u.password,
-		u.is_active, u.is_staff, u.is_superuser, u.date_joined, u.last_login, u.epoch, u.email_proven, u.extra_public, u.extra_private, u.password_withheld, ` +
+		u.is_active, u.is_staff, u.is_superuser, u.date_joined, u.last_login, u.epoch, u.email_proven, u.extra_public, u.extra_private, u.password_withheld, u.language, ` +
 		list(inGroup, `SELECT g.name AS item FROM members m JOIN groups g ON g.id = m.group_id WHERE m.user_id = u.id`) + `, ` +
 		list(hasOwn, `SELECT permission AS item FROM user_permissions WHERE user_id = u.id`) + `, ` +
 		list(inGroup+` OR `+hasOwn, `SELECT permission AS item FROM user_permissions WHERE user_id = u.id UNION
@@ -168,7 +168,7 @@ func scanUser(row scanner) (*account.User, error) {
 		groups, direct, all []byte
 	}
 	err := row.Scan(&s.id, &u.Username, &u.Email, &u.FirstName, &u.LastName, &u.Password,
-		&u.IsActive, &u.IsStaff, &u.IsSuperuser, &u.DateJoined, &u.LastLogin, &u.Epoch, &u.EmailProven, &u.Extra.Public, &u.Extra.Private, &u.PasswordWithheld, &s.groups, &s.direct, &s.all)
+		&u.IsActive, &u.IsStaff, &u.IsSuperuser, &u.DateJoined, &u.LastLogin, &u.Epoch, &u.EmailProven, &u.Extra.Public, &u.Extra.Private, &u.PasswordWithheld, &u.Language, &s.groups, &s.direct, &s.all)
 	if err != nil {
 		return nil, err
 	}

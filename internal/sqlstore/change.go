@@ -257,7 +257,7 @@ func set(names []string) []string { return slices.Compact(slices.Sorted(slices.V
 func (a *accounts) columns(u *account.User) []any {
 	return []any{u.Username, u.Email, u.FirstName, u.LastName, u.Password,
 		u.IsActive, u.IsStaff, u.IsSuperuser, u.DateJoined, u.LastLogin, u.Epoch, a.dialect.Bytes(searchable(u)), u.EmailProven,
-		u.Extra.Public, u.Extra.Private, u.PasswordWithheld}
+		u.Extra.Public, u.Extra.Private, u.PasswordWithheld, u.Language}
 }
 
 func copyUser(u *account.User) *account.User {

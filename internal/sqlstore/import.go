@@ -33,8 +33,8 @@ func newImports(p *preparer) imports {
 		highest: p.writing(`SELECT COALESCE(max(id), 0) FROM users`),
 		raise:   p.locking(p.dialect.RaiseID),
 		create: p.writing(`INSERT INTO users (username, email, first_name, last_name, password,
-			is_active, is_staff, is_superuser, date_joined, last_login, epoch, search, email_proven, extra_public, extra_private, password_withheld, id) ` + p.dialect.GivenID + `
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING id`),
+			is_active, is_staff, is_superuser, date_joined, last_login, epoch, search, email_proven, extra_public, extra_private, password_withheld, language, id) ` + p.dialect.GivenID + `
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING id`),
 		owner: p.writing(`SELECT user_id FROM logins WHERE key = $1`),
 
 		findSome: p.writing(`SELECT source_id, user_id, state, password FROM imports WHERE source = $1 AND source_id IN (` + places(2, importedAtOnce) + `)`),

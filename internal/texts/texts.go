@@ -3,6 +3,7 @@
 package texts
 
 import (
+	"cmp"
 	"embed"
 	"encoding/json"
 	"fmt"
@@ -185,19 +186,22 @@ func (c *Catalogue) Languages() []string { return slices.Clone(c.names) }
 // maxAccept is how much of an Accept-Language header is read, in bytes.
 const maxAccept = 200
 
-// Match returns the language that fits an Accept-Language header best (RFC 9110, section 12.5.4).
-func (c *Catalogue) Match(accept string) string {
+// Match returns the language that fits an Accept-Language header best (RFC 9110, section 12.5.4); Default if none fits.
+func (c *Catalogue) Match(accept string) string { return cmp.Or(c.Find(accept), Default) }
+
+// Find is Match, but "" if none fits.
+func (c *Catalogue) Find(accept string) string {
 	if len(accept) > maxAccept {
 		accept = accept[:maxAccept]
 		accept = accept[:max(strings.LastIndexByte(accept, ','), 0)]
 	}
 	tags, _, err := language.ParseAcceptLanguage(accept)
 	if err != nil || len(tags) == 0 {
-		return Default
+		return ""
 	}
 	_, i, confidence := c.matcher.Match(tags...)
 	if confidence == language.No {
-		return Default
+		return ""
 	}
 	return c.names[i]
 }
@@ -205,18 +209,29 @@ func (c *Catalogue) Match(accept string) string {
 // cookie keeps the language that a person has chosen on the pages, which set it.
 const cookie = "cloakroom_language"
 
+// AccountCookie keeps, until the browser ends, the language of the account that was signed in to with it.
+const AccountCookie = "cloakroom_account_language"
+
 // Accept returns the languages that a request asks for, in the form of an Accept-Language header: that which the person has chosen on
 // the pages first.
-func Accept(r *http.Request) string {
-	accept := r.Header.Get("Accept-Language")
+func Accept(r *http.Request) string { return prefer(r, cookie, r.Header.Get("Accept-Language")) }
+
+// AcceptPage is Accept for a page. The language of the account that the browser is signed in to comes before those that the browser
+// asks for by itself.
+func AcceptPage(r *http.Request) string {
+	return prefer(r, cookie, prefer(r, AccountCookie, r.Header.Get("Accept-Language")))
+}
+
+// prefer puts the language of a cookie before others.
+func prefer(r *http.Request, cookie, others string) string {
 	chosen, err := r.Cookie(cookie)
 	if err != nil || len(chosen.Value) > 35 { // a longer tag is none that a file could have (RFC 5646, section 4.4.1)
-		return accept
+		return others
 	}
 	if tag, err := language.Parse(chosen.Value); err != nil || tag == language.Und {
-		return accept
+		return others
 	}
-	return strings.TrimSuffix(chosen.Value+", "+accept, ", ")
+	return strings.TrimSuffix(chosen.Value+", "+others, ", ")
 }
 
 // Section returns the texts of a language whose keys begin with a prefix.

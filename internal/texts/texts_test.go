@@ -123,6 +123,37 @@ func TestTheChosenLanguageComesFirst(t *testing.T) {
 	}
 }
 
+// TestAPageIsInTheLanguageOfTheAccount, unless another was chosen in this browser. What a browser asks for in the name of a person isn't.
+func TestAPageIsInTheLanguageOfTheAccount(t *testing.T) {
+	c, err := texts.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct{ chosen, account, accept, page, other string }{
+		{"", "de", "en", "de", "en"}, {"en", "de", "de", "en", "en"}, {"", "xx", "de", "de", "de"}, {"", "", "de", "de", "de"},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Accept-Language", x.accept)
+		r.Header.Set("Cookie", "cloakroom_language="+x.chosen+"; "+texts.AccountCookie+"="+x.account)
+		if page, other := c.Match(texts.AcceptPage(r)), c.Match(texts.Accept(r)); page != x.page || other != x.other {
+			t.Errorf("%+v: the page is in %s, other things in %s", x, page, other)
+		}
+	}
+}
+
+// TestAnUnknownLanguageIsNotFound, so that no one gets the default one for good who has asked for another.
+func TestAnUnknownLanguageIsNotFound(t *testing.T) {
+	c, err := texts.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for accept, want := range map[string]string{"": "", "*": "", "fr": "", "fr, de;q=0.5": "de", "de-CH": "de", "en-GB": "en", "x;y": ""} {
+		if got := c.Find(accept); got != want {
+			t.Errorf("Find(%q) is %q, want %q", accept, got, want)
+		}
+	}
+}
+
 func TestAFolderReplacesTexts(t *testing.T) {
 	french := builtIn(t, "en")
 	french["mail.test.subject"] = "Message d’essai de {host}"

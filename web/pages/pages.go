@@ -276,7 +276,7 @@ func (s *Site) file(r *http.Request) (file, error) {
 	}
 	name, _ := built(r.URL.Path)
 	if name == document {
-		language := s.texts.Match(texts.Accept(r))
+		language := s.texts.Match(texts.AcceptPage(r))
 		return file{body: s.documents[language], contentType: contentTypes[".html"]}, nil
 	}
 	body, err := dist.ReadFile(name)

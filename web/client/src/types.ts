@@ -8,6 +8,8 @@ export interface User {
   email: string;
   first_name: string;
   last_name: string;
+  /** Of messages to the user and of the pages, such as `de`. Absent if it isn't known. */
+  language?: string;
   date_joined: string;
   last_login: string | null;
   is_staff: boolean;
@@ -182,6 +184,8 @@ export interface SignInMethods {
   code: boolean;
   providers: { name: string; label: string }[];
   signup: "open" | "invite" | "closed";
+  /** That a user can have for messages and pages. Empty if the database has no place for it, as beside Django. */
+  languages: string[];
   /** The server can send mail, such as for a forgotten password. */
   mail: boolean;
 }

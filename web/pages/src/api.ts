@@ -32,7 +32,8 @@ export interface LinkedAccount {
   used_at: string | null;
 }
 
-export type Names = Pick<User, "first_name" | "last_name">;
+/** What users change of themselves. An empty language is that of the browser. */
+export type Personal = Pick<User, "first_name" | "last_name" | "language">;
 
 export interface PasswordReset {
   /** The part of the one-time link after its # sign. */
@@ -47,7 +48,7 @@ const factorPath = (id: string) => `${factorsPath}/${encodeURIComponent(id)}`;
 
 export const api = {
   call,
-  editNames: (names: Names) => call<User>("PATCH", "/api/auth/me", names),
+  editMe: (change: Personal) => call<User>("PATCH", "/api/auth/me", change),
   devices: sessions,
   endDevice: endSession,
   endOtherDevices: endOtherSessions,

@@ -1,22 +1,28 @@
 import { useState } from "react";
-import { api, auth, type Names, type User } from "./api.ts";
+import { api, auth, type Personal, type User } from "./api.ts";
+import { chooseLanguage } from "./language.ts";
+import { look } from "./look.ts";
 import { Button } from "./parts/button.tsx";
-import { Field } from "./parts/field.tsx";
+import { Field, Select } from "./parts/field.tsx";
 import { Form } from "./parts/form.tsx";
 import { Notice, Problem } from "./parts/notice.tsx";
 import { texts } from "./texts.ts";
 import { useAction } from "./use-action.ts";
+import { useMethods } from "./use-methods.ts";
 
 const t = texts.profile;
 
-/** A form for the user's first and last name. The address has a form of its own; only an administrator can change the username. */
+/** A form for the user's name and language. The address has a form of its own; only an administrator can change the username. */
 export function Profile({ user }: { user: User }) {
   const [saved, setSaved] = useState(false);
-  const save = useAction(async (names: Names) => {
+  const languages = useMethods()?.languages ?? [];
+  const [language, setLanguage] = useState(user.language ?? "");
+  const save = useAction(async (change: Personal) => {
     setSaved(false);
-    await api.editNames(names);
+    await api.editMe(change);
     await auth.refresh();
     setSaved(true);
+    if (change.language && change.language !== look.language) chooseLanguage(change.language);
   });
   const errors = save.error?.errors ?? {};
   return (
@@ -27,13 +33,17 @@ export function Profile({ user }: { user: User }) {
       <Form
         error={save.error}
         sending={save.sending}
-        onSend={(field) => void save.run({ first_name: field("first_name"), last_name: field("last_name") })}
+        onSend={(field) => void save.run({ first_name: field("first_name"), last_name: field("last_name"), ...(languages.length > 1 && { language }) })}
       >
-        <Problem error={save.error} fields={["first_name", "last_name"]} />
+        <Problem error={save.error} fields={["first_name", "last_name", "language"]} />
         <Field name="first_name" label={t.firstName} required={false} autoComplete="given-name" defaultValue={user.first_name}
           errors={errors["first_name"]} />
         <Field name="last_name" label={t.lastName} required={false} autoComplete="family-name" defaultValue={user.last_name}
           errors={errors["last_name"]} />
+        {languages.length > 1 && (
+          <Select name="language" label={t.language} value={language} onChange={setLanguage} errors={errors["language"]}
+            options={[["", t.languageOfBrowser], ...languages.map((tag) => [tag, look.languages[tag] ?? tag] as const)]} />
+        )}
         <Button type="submit" variant="main" disabled={save.sending}>{save.sending ? t.saving : t.save}</Button>
       </Form>
     </section>

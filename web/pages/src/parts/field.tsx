@@ -145,17 +145,20 @@ interface SelectProps {
   options: readonly (readonly [value: string, label: string])[];
   value?: string;
   onChange?: (value: string) => void;
+  errors?: readonly string[] | undefined;
 }
 
 /** A labelled native select. */
-export function Select({ name, label, options, value, onChange }: SelectProps) {
+export function Select({ name, label, options, value, onChange, errors }: SelectProps) {
   const id = useId();
   return (
     <div className="field">
       <label htmlFor={id}>{label}</label>
-      <select id={id} name={name} {...(value !== undefined && { value })} onChange={(event) => onChange?.(event.currentTarget.value)}>
+      <select id={id} name={name} {...(value !== undefined && { value })} onChange={(event) => onChange?.(event.currentTarget.value)}
+        {...ariaFor(id, undefined, errors)}>
         {options.map(([value, label]) => <option key={value} value={value}>{label}</option>)}
       </select>
+      <FieldMessages id={id} hint={undefined} errors={errors} />
     </div>
   );
 }
