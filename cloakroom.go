@@ -75,6 +75,7 @@ type Server struct {
 	steps    *secondstep.Service
 	factors  *authenticator.Service // nil: there are no stores for factors
 	sender   mail.Sender            // nil: no mail is sent
+	posts    bool                   // the Config names a mail server, so mail is sent whichever server runs
 	letters  *letters.Service
 	webhooks *courier.Service // nil: there are no endpoints
 	grants   *grant.Service   // nil: there is no store for the tokens of providers

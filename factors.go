@@ -11,6 +11,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/factor"
 	"github.com/cloakroom-auth/cloakroom/internal/admin"
+	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -110,6 +111,7 @@ func (s *Server) RemoveFactor(ctx context.Context, u *account.User, id string) e
 			return err
 		}
 		s.Audit.Record(ctx, audit.SecondFactor.Removed, append(admin.AboutUser(u), slog.String("kind", string(f.Kind)), slog.String("factor", id))...)
+		s.tell(ctx, u, letters.FactorRemoved)
 		return s.Auth.RemoveEnded(session.WithReason(ctx, auth.Administrator), u.ID, nil)
 	}
 	return ErrNoFactor
@@ -120,7 +122,34 @@ func (s *Server) RemoveFactors(ctx context.Context, u *account.User) error {
 	if err := s.administration().RemoveFactors(ctx, u); err != nil {
 		return err
 	}
+	s.tell(ctx, u, letters.FactorRemoved)
 	return s.Auth.RemoveEnded(session.WithReason(ctx, auth.Administrator), u.ID, nil)
+}
+
+// NewPassword is a password that an operator gives a user.
+type NewPassword struct {
+	Password    string
+	KeepFactors bool // authenticator apps, passkeys, security keys, recovery codes and links to other providers stay
+}
+
+// SetPassword gives a user another password, which ends all sessions and tokens of the user. It removes everything else that the account
+// can be entered with, unless it is to be kept: someone else may have added it. The user is told by mail. Errors: [account.ErrNotFound],
+// *[account.InvalidError] with the field password. After another error the password may be the new one already; call it again.
+func (s *Server) SetPassword(ctx context.Context, u *account.User, n NewPassword) error {
+	removed, err := s.administration().SetPassword(ctx, u, admin.NewPassword(n))
+	if err != nil {
+		return err
+	}
+	s.tell(ctx, u, passwordNotices(removed)...)
+	return s.Auth.RemoveEnded(session.WithReason(ctx, auth.PasswordChanged), u.ID, nil)
+}
+
+// passwordNotices are about a password that someone else has set, and what was removed with it.
+func passwordNotices(removed bool) []letters.Notice {
+	if removed {
+		return []letters.Notice{letters.PasswordChanged, letters.FactorRemoved}
+	}
+	return []letters.Notice{letters.PasswordChanged}
 }
 
 // DeleteUser deletes a user with everything that belongs to the account, and ends all sessions and tokens of the user.

@@ -79,10 +79,13 @@ func (s *Server) administration() *admin.Service {
 	}}
 }
 
-// urlName and signupName are the sealed rows that PublishURL writes.
+// urlName, signupName and mailName are the sealed rows that PublishURL writes.
 const (
 	urlName    = "url"
 	signupName = "signup" // Config.Signup; no row: "closed"
+	mailName   = "mail"   // whether the server sends mail: mailSent; no row: it doesn't
+	mailSent   = "sent"
+	mailNone   = "none"
 )
 
 // linkBase returns the address that links begin with: Config.URL, else that of the server that ran last on this database, else
@@ -117,13 +120,20 @@ func (s *Server) published(ctx context.Context, name string) (string, error) {
 	return "", nil
 }
 
-// PublishURL stores the public URL and Config.Signup in the database, for commands that make links beside this server. Run does it as
+// PublishURL stores the public URL, Config.Signup and whether this server sends mail in the database, for commands beside this server. Run does it as
 // well; a program calls it to be sure that it is done.
 func (s *Server) PublishURL(ctx context.Context) error {
 	if err := s.publish(ctx, urlName, s.url, ""); err != nil {
 		return err
 	}
-	return s.publish(ctx, signupName, cmp.Or(s.signup, signupClosed), signupClosed)
+	if err := s.publish(ctx, signupName, cmp.Or(s.signup, signupClosed), signupClosed); err != nil {
+		return err
+	}
+	mail := mailNone
+	if s.sender != nil && s.storage.Mail != nil {
+		mail = mailSent
+	}
+	return s.publish(ctx, mailName, mail, mailNone)
 }
 
 // publish stores a value under a name, unless it is there; no row stands for the value unset.

@@ -126,7 +126,7 @@ func (s *Server) startMail(c Config, checked checkedConfig) error {
 	if c.MailCode && s.storage.django != nil {
 		return errors.New("Config.MailCode: beside Django, which has no place for proven addresses, no code is mailed")
 	}
-	s.sender, s.signup = sender, c.Signup
+	s.sender, s.posts, s.signup = sender, c.SMTP != "" || c.SendMail != nil, c.Signup
 	s.letters = &letters.Service{
 		Texts: checked.texts, Name: c.Name, URL: s.linkBase, Accounts: s.Accounts, Guard: s.throttle, PerHour: cmp.Or(c.MailPerHour, 600), Audit: s.Audit,
 		Secrets: s.storage.Mail, Log: c.Log, SignInCodes: c.MailCode, CodeKeys: func() [][]byte { return s.keys.Derive("mailed code") }, SignUps: letters.SignUps{Open: c.Signup == "open", Invite: c.Signup == "invite", Allow: c.AllowSignup},
@@ -139,11 +139,56 @@ func (s *Server) startMail(c Config, checked checkedConfig) error {
 		s.letters.SignUps.Domains = append(s.letters.SignUps.Domains, strings.TrimPrefix(address, "x@"))
 	}
 	if s.storage.Mail != nil {
-		s.Accounts.EndMailed, s.Accounts.Moving = s.letters.EndChanges, s.letters.Moving
+		s.Accounts.EndMailed, s.Accounts.Moving = s.letters.EndChanges, s.moving
 	}
 	s.letters.Outbox = outbox.New(s.storage.Mail, s.dataKeys, sender, s.letters.Write, s.Audit, c.Log)
 	return nil
 }
+
+// posting returns the service for messages that a server on this database sends; nil if it sends none. A command has no mail server of its
+// own, and must store no message that no server ever sends.
+func (s *Server) posting(ctx context.Context) (*letters.Service, error) {
+	if s.storage.Mail == nil {
+		return nil, nil
+	}
+	if !s.posts {
+		published, err := s.published(ctx, mailName)
+		if err != nil || published != mailSent {
+			return nil, err
+		}
+	}
+	posting := *s.letters
+	if posting.Outbox == nil {
+		posting.Outbox = outbox.New(s.storage.Mail, s.dataKeys, elsewhere{}, posting.Write, s.Audit, s.Log)
+	}
+	return &posting, nil
+}
+
+// moving is [account.Service.Moving].
+func (s *Server) moving(ctx context.Context, before *account.User, address string) (func(context.Context), error) {
+	posting, err := s.posting(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return posting.Moving(ctx, before, address)
+}
+
+// tell tells a user by mail what an operator has done to the account. It is done, so a failure is only logged.
+func (s *Server) tell(ctx context.Context, u *account.User, notices ...letters.Notice) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellFor)
+	defer cancel()
+	posting, err := s.posting(ctx)
+	for _, n := range notices {
+		if err == nil {
+			err = posting.Notify(ctx, u, n, letters.About{}) // the user isn't told where the operator is
+		}
+	}
+	if err != nil {
+		s.Log.LogAttrs(ctx, slog.LevelWarn, "notice not stored", slog.String("user", u.ID), slog.Any("error", err))
+	}
+}
+
+const tellFor = 5 * time.Second
 
 // SendTestMail sends a message to an address, without the outbox, and returns what came of it.
 func (s *Server) SendTestMail(ctx context.Context, to string) error {

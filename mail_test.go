@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/factor"
 	"github.com/cloakroom-auth/cloakroom/mail"
 	"github.com/cloakroom-auth/cloakroom/memory"
 )
@@ -48,6 +50,106 @@ func TestAProgramThatTakesAnAccountInHandEndsMailedLinks(t *testing.T) {
 		}
 		if _, err := set.Mail.FindSecret(t.Context(), hash); !errors.Is(err, mail.ErrNotFound) {
 			t.Errorf("%s: the secret of a former address gives %v, want none", name, err)
+		}
+	}
+}
+
+// waiting returns the kinds of the messages that wait.
+func waiting(t *testing.T, s *cloakroom.Server) []string {
+	t.Helper()
+	all, err := s.WaitingMail(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kinds []string
+	for _, m := range all {
+		kinds = append(kinds, m.Kind)
+	}
+	slices.Sort(kinds)
+	return kinds
+}
+
+// TestAnOperatorsNewPasswordIsTold by the server that runs, and so is a removal of factors: a command has no mail server.
+func TestAnOperatorsNewPasswordIsTold(t *testing.T) {
+	t.Attr("threat", "MA05")
+	t.Attr("threat", "X11")
+	set, data := memory.New().Set, t.TempDir()
+	open := func(c cloakroom.Config) *cloakroom.Server {
+		c.URL, c.Data, c.Stores = "https://app.example.com", data, &set
+		s, err := cloakroom.New(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	running, command := open(cloakroom.Config{SMTP: "smtps://mail.example.com", MailFrom: "no-reply@example.com"}), open(cloakroom.Config{})
+	if err := running.PublishURL(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	u, err := command.Accounts.Create(t.Context(), account.NewUser{Username: "ada", Email: "ada@example.com", NoPassword: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.SetPassword(t.Context(), u, cloakroom.NewPassword{Password: "short"}); err == nil {
+		t.Error("a short password was set")
+	}
+	if got := waiting(t, command); len(got) > 0 {
+		t.Errorf("after a refusal %v wait", got)
+	}
+	err = set.Factors.Add(t.Context(), &factor.Factor{ID: "app", User: u.ID, Kind: factor.TOTP, State: factor.Active})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.SetPassword(t.Context(), u, cloakroom.NewPassword{Password: "a rather long password"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := waiting(t, command); !slices.Equal(got, []string{"factor_removed", "password_changed"}) {
+		t.Errorf("%v wait", got)
+	}
+	if p, err := set.Factors.Load(t.Context(), u.ID); err != nil || len(p.Factors) > 0 {
+		t.Errorf("%v, %v are left", p, err)
+	}
+	if err := command.RemoveFactors(t.Context(), u); err != nil {
+		t.Fatal(err)
+	}
+	_, err = command.Accounts.Edit(t.Context(), u.ID, func(u *account.User) error { u.Email = "ada@example.net"; return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := waiting(t, command); !slices.Equal(got, []string{"email_moved", "factor_removed", "factor_removed", "password_changed"}) {
+		t.Errorf("%v wait", got)
+	}
+}
+
+// TestNothingIsStoredThatNoServerSends: it would wait until it expires.
+func TestNothingIsStoredThatNoServerSends(t *testing.T) {
+	t.Attr("threat", "MA06")
+	for _, url := range []string{"https://app.example.com", "http://localhost:8000"} {
+		set := memory.New().Set
+		s, err := cloakroom.New(t.Context(), cloakroom.Config{URL: url, Data: t.TempDir(), Stores: &set})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if url == "https://app.example.com" { // a server that sends no mail has run
+			if err := s.PublishURL(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		u, err := s.Accounts.Create(t.Context(), account.NewUser{Username: "ada", Email: "ada@example.com", NoPassword: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.SetPassword(t.Context(), u, cloakroom.NewPassword{Password: "a rather long password"}); err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.Accounts.Edit(t.Context(), u.ID, func(u *account.User) error { u.Email = "ada@example.net"; return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := waiting(t, s); len(got) > 0 {
+			t.Errorf("%s: %v wait", url, got)
 		}
 	}
 }

@@ -156,14 +156,19 @@ func set[T any](field *T, to *T) {
 type userPassword struct {
 	userArg
 	passwordFlags
+	KeepFactors bool `env:"-" help:"Leave authenticator apps, passkeys, security keys, recovery codes and linked accounts as they are."`
 }
 
 func (userPassword) Help() string {
-	return `All sessions and tokens of the user end. Second factors, passkeys and linked accounts stay: this is for a forgotten password. If someone
-else may have got into the account, use cloakroom user compromised, which removes them.
+	return `All sessions and tokens of the user end, and the user is told by mail if the server sends mail.
+
+Authenticator apps, passkeys, security keys, recovery codes and linked accounts are removed too, because someone else may have added one
+of them. The user can add them again. With --keep-factors they stay. If someone else may have got into the account, cloakroom user
+compromised gives the user a link instead of a password that two people know.
 
 Examples:
   cloakroom user password ada
+  cloakroom user password ada --keep-factors
   cloakroom user password ada --password-stdin < password.txt`
 }
 
@@ -172,10 +177,14 @@ func (c *userPassword) Run(ctx context.Context, a *app) error {
 		c.policy(s)
 		return a.withPassword(ctx, c.Stdin, func(password string) error {
 			return a.act(ctx, s, admin.AboutUser(u), func(ctx context.Context) error {
-				if err := administration(s).SetPassword(ctx, u, password); err != nil {
+				live, err := s.Sessions.List(ctx, u.ID)
+				if err != nil {
 					return err
 				}
-				return a.signedOut(ctx, s, u, "changed the password of %s")
+				if err := s.SetPassword(ctx, u, cloakroom.NewPassword{Password: password, KeepFactors: c.KeepFactors}); err != nil {
+					return err
+				}
+				return a.saySignedOut(u, "changed the password of %s", len(live))
 			})
 		})
 	})

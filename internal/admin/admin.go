@@ -134,10 +134,61 @@ func (s *Service) EnableUser(ctx context.Context, u *account.User) error {
 	return nil
 }
 
-// SetPassword gives a user another password, which ends their sessions and tokens. Factors and links to other providers stay, also those of
-// an attacker: against one, DeclareCompromised helps.
-func (s *Service) SetPassword(ctx context.Context, u *account.User, password string) error {
-	return s.end(ctx, audit.Password.Change, auth.PasswordChanged, u, func() error { return s.Accounts.SetPassword(ctx, u.ID, password) })
+// NewPassword is a password that an administrator gives a user.
+type NewPassword struct {
+	Password    string
+	KeepFactors bool // authenticator apps, passkeys, security keys, recovery codes and links to other providers stay
+}
+
+// SetPassword gives a user another password, which ends their sessions and tokens, and removes everything else that the account can be
+// entered with, unless it is to be kept: an attacker may have added it. removed reports whether there was anything to remove. On
+// one's own account factors are always kept ([account.ErrOwnAccount]), and its owner removes them one by one. After an error the password
+// may be the new one while factors are left; call it again.
+func (s *Service) SetPassword(ctx context.Context, u *account.User, n NewPassword) (removed bool, err error) {
+	if actor, ok := s.Accounts.Actor(); ok && actor.ID == u.ID && !n.KeepFactors {
+		return false, account.ErrOwnAccount
+	}
+	var kept []slog.Attr
+	if n.KeepFactors {
+		kept = append(kept, slog.String("kept", "factors"))
+	}
+	err = s.end(ctx, audit.Password.Change, auth.PasswordChanged, u, func() error { return s.Accounts.SetPassword(ctx, u.ID, n.Password) }, kept...)
+	if err != nil || n.KeepFactors {
+		return false, err
+	}
+	// Only now: while the former password counted, a second factor that was missing would have let it in alone.
+	if removed, err = s.removeFactors(ctx, u); err != nil || !removed {
+		return removed, err
+	}
+	err = s.end(ctx, audit.SecondFactor.Removed, auth.PasswordChanged, u, func() error {
+		// Ends what has been signed in with a factor since the password is another, and then what that has added.
+		if err := s.Accounts.RevokeAll(ctx, u.ID); err != nil {
+			return err
+		}
+		_, err := s.removeFactors(ctx, u)
+		return err
+	}, slog.String("kind", "all"))
+	return true, err
+}
+
+// removeFactors removes all factors, recovery codes, pending sign-ins and links of a user, and reports whether there was a factor, code
+// or link.
+func (s *Service) removeFactors(ctx context.Context, u *account.User) (any bool, err error) {
+	if s.Links != nil {
+		n, err := s.Links.DeleteUser(ctx, u.ID)
+		if err != nil {
+			return false, err
+		}
+		any = n > 0
+	}
+	if s.SecondStep == nil || s.SecondStep.Factors == nil {
+		return any, nil
+	}
+	p, err := s.SecondStep.Factors.Load(ctx, u.ID)
+	if err != nil {
+		return false, err
+	}
+	return any || len(p.Factors) > 0 || p.RecoveryCodes > 0, s.SecondStep.RemoveAll(ctx, u.ID)
 }
 
 // RevokeAll ends all sessions and tokens of a user.

@@ -23,7 +23,7 @@ func removeUserFactors(c *call, _ none) (none, error) {
 	if err := c.admin().RemoveFactors(c.ctx(), u); err != nil {
 		return none{}, err
 	}
-	c.notify(u, letters.FactorRemoved)
+	c.notifyFor(u, letters.FactorRemoved)
 	if c.api.Steps.LookAgain { // no epoch has ended them
 		_, err = c.endWithoutEpoch(c.ctx(), u, nil)
 	}

@@ -189,10 +189,11 @@ func enableUser(c *call, _ none) (adminUserOut, error) {
 }
 
 type setPasswordIn struct {
-	Password *string `json:"password"`
+	Password    *string `json:"password"`
+	KeepFactors *bool   `json:"keep_factors"` // absent: false; on one's own account true
 }
 
-// setPassword sets a user's password, which ends their sessions and tokens.
+// setPassword sets a user's password, which ends their sessions and tokens, and removes what else the account can be entered with.
 func setPassword(c *call, in setPasswordIn) (none, error) {
 	if err := required(map[string]*string{"password": in.Password}); err != nil {
 		return none{}, err
@@ -201,11 +202,21 @@ func setPassword(c *call, in setPasswordIn) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
-	if err := c.admin().SetPassword(c.ctx(), u, *in.Password); err != nil {
+	keep := u.ID == c.who.User.ID
+	set(&keep, in.KeepFactors)
+	removed, err := c.admin().SetPassword(c.ctx(), u, admin.NewPassword{Password: *in.Password, KeepFactors: keep})
+	if err != nil {
 		return none{}, err
 	}
-	c.notifyAbout(u, letters.PasswordChanged, letters.About{}) // the user isn't told where the administrator is
-	return none{}, nil
+	c.notifyFor(u, letters.PasswordChanged)
+	if !removed {
+		return none{}, nil
+	}
+	c.notifyFor(u, letters.FactorRemoved)
+	if c.api.Steps.LookAgain { // no epoch has ended them
+		_, err = c.endWithoutEpoch(c.ctx(), u, nil)
+	}
+	return none{}, err
 }
 
 type linkOut struct {

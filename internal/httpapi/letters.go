@@ -38,6 +38,9 @@ func (c *call) notifyAbout(u *account.User, n letters.Notice, about letters.Abou
 	}
 }
 
+// notifyFor is notify for what an administrator has done. The user isn't told where the administrator is.
+func (c *call) notifyFor(u *account.User, n letters.Notice) { c.notifyAbout(u, n, letters.About{}) }
+
 // errNoMail answers requests that would send mail.
 var errNoMail = problem.New(http.StatusNotFound, "mail_not_configured", "This server sends no mail.")
 

@@ -1,0 +1,151 @@
+package httpapi_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/factor"
+)
+
+// waysInto gives a user an authenticator app, a passkey, recovery codes and a link, and returns them as they are counted.
+func (s *server) waysInto(u *account.User) {
+	s.t.Helper()
+	s.as(u).enrol()
+	s.withPasskey(s.load(u.ID), factor.Passkey)
+	s.linked(u, "subject of "+u.Username)
+	if got := s.waysLeft(u); got != "2 factors, 10 codes, 1 links" {
+		s.t.Fatalf("the account has %s", got)
+	}
+}
+
+func (s *server) waysLeft(u *account.User) string {
+	s.t.Helper()
+	p, err := s.stores.Factors.Load(s.t.Context(), u.ID)
+	must(s.t, err)
+	links, err := s.stores.Links.List(s.t.Context(), u.ID)
+	must(s.t, err)
+	return fmt.Sprintf("%d factors, %d codes, %d links", len(p.Factors), p.RecoveryCodes, len(links))
+}
+
+// TestAnAdministratorsNewPasswordIsTheOnlyWayIn: what an attacker may have added to the account is gone, unless it is to be kept.
+func TestAnAdministratorsNewPasswordIsTheOnlyWayIn(t *testing.T) {
+	t.Attr("threat", "X11")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{mail: newPostbox(), stores: open})
+		root := s.as(s.superuser("root"))
+		u, kept := s.user("ada"), s.user("bob")
+		set := func(u *account.User, more map[string]any) *answer {
+			body := map[string]any{"password": newPassword}
+			for name, value := range more {
+				body[name] = value
+			}
+			return root.send("POST", adminPath+"/users/"+u.ID+"/password", body)
+		}
+		for _, u := range []*account.User{u, kept} {
+			s.waysInto(u)
+		}
+		waiting := s.client()
+		waiting.pendingStep("ada")
+		if r := set(u, map[string]any{"password": "short"}); !isProblem(r, 400, "invalid") || s.waysLeft(u) != "2 factors, 10 codes, 1 links" {
+			t.Errorf("a refused password: %d %s, and the account has %s", r.StatusCode, r.body, s.waysLeft(u))
+		}
+		ok(t, set(u, nil))
+		if got := s.waysLeft(u); got != "0 factors, 0 codes, 0 links" {
+			t.Errorf("the account has %s", got)
+		}
+		if r := waiting.second("000000"); !isProblem(r, 401, "pending_ended") {
+			t.Errorf("a sign-in that waited: %d %s", r.StatusCode, r.body)
+		}
+		ok(t, s.client().login("ada", newPassword))
+		if !s.logged(`"msg":"authn_password_change"`, `"login":"ada"`) || !s.logged(`"msg":"authn_factor_removed"`, `"login":"ada"`, `"kind":"all"`) {
+			t.Error("the removal isn't in the audit log")
+		}
+		ok(t, set(kept, map[string]any{"keep_factors": true}))
+		if got := s.waysLeft(kept); got != "2 factors, 10 codes, 1 links" {
+			t.Errorf("the account whose factors were to be kept has %s", got)
+		}
+		if r := s.client().login("bob", newPassword); !isProblem(r, 401, "second_factor_required") {
+			t.Errorf("the password alone: %d %s", r.StatusCode, r.body)
+		}
+		if !s.logged(`"msg":"authn_password_change"`, `"login":"bob"`, `"kept":"factors"`) {
+			t.Error("what was kept isn't in the audit log")
+		}
+		s.sent()
+		told := map[string][]string{}
+		for _, m := range s.box.all() {
+			if m.Kind != "factor_added" && m.Kind != "new_device" {
+				told[m.To] = append(told[m.To], m.Kind)
+				if strings.Contains(m.Text, "127.0.0.1,") || strings.Contains(m.Text, "from 127.0.0.1") {
+					t.Errorf("the user learns where the administrator is:\n%s", m.Text)
+				}
+			}
+		}
+		for _, kinds := range told {
+			slices.Sort(kinds)
+		}
+		if got := fmt.Sprint(told); got != "map[ada@example.com:[factor_removed password_changed] bob@example.com:[password_changed]]" {
+			t.Errorf("the users were told %s", got)
+		}
+	})
+}
+
+// TestAnAdministratorsOwnFactorsStay: with a stolen session of an administrator they could be stripped in one request.
+func TestAnAdministratorsOwnFactorsStay(t *testing.T) {
+	t.Attr("threat", "X11")
+	s := start(t, options{})
+	u := s.superuser("root")
+	s.waysInto(u)
+	path := adminPath + "/users/" + u.ID + "/password"
+	if r := s.as(s.load(u.ID)).send("POST", path, map[string]any{"password": newPassword, "keep_factors": false}); !isProblem(r, 403, "permission_denied") {
+		t.Errorf("got %d %s", r.StatusCode, r.body)
+	}
+	ok(t, s.as(s.load(u.ID)).send("POST", path, map[string]any{"password": newPassword}))
+	if got := s.waysLeft(u); got != "2 factors, 10 codes, 1 links" {
+		t.Errorf("the account has %s", got)
+	}
+}
+
+// beforeRemoval calls do before it removes the factors of a user for the first time.
+type beforeRemoval struct {
+	factor.Store
+	do func()
+}
+
+func (b *beforeRemoval) DeleteUser(ctx context.Context, user string) (int, error) {
+	if do := b.do; do != nil {
+		b.do = nil
+		do()
+	}
+	return b.Store.DeleteUser(ctx, user)
+}
+
+// TestASignInWithAFactorDoesNotOutliveTheNewPassword: one with a passkey that begins once the password is another, and ends before the passkey
+// is removed, is a session of the new epoch.
+func TestASignInWithAFactorDoesNotOutliveTheNewPassword(t *testing.T) {
+	t.Attr("threat", "X11")
+	inner := inMemory(t)
+	s := start(t, options{stores: func(*testing.T) stores { return inner }})
+	root, u := s.superuser("root"), s.user("ada")
+	d := s.withPasskey(u, factor.Passkey)
+	thief := s.client()
+	between := &beforeRemoval{Store: inner.Factors, do: func() {
+		ok(t, thief.send("POST", "/api/auth/passkey/login", s.assertion(d)))
+	}}
+	slow := start(t, options{stores: func(*testing.T) stores {
+		slowly := inner
+		slowly.Factors = between
+		return slowly
+	}})
+	ok(t, slow.as(root).send("POST", adminPath+"/users/"+u.ID+"/password", map[string]any{"password": newPassword}))
+	if between.do != nil {
+		t.Fatal("no one has signed in meanwhile")
+	}
+	s.dead(t, "the session of the passkey", thief.ticket())
+	if got := s.waysLeft(u); got != "0 factors, 0 codes, 0 links" {
+		t.Errorf("the account has %s", got)
+	}
+}
