@@ -47,6 +47,13 @@ type Django struct {
 
 	// TimeZone is settings.TIME_ZONE, for a project on SQLite with USE_TZ = False. "": USE_TZ is True.
 	TimeZone string
+
+	// ResetTimeZone is settings.TIME_ZONE, by whose wall clock Django dates the links for a new password, also if USE_TZ is True.
+	// "": TimeZone, or else UTC. With another zone than Django's, a link is good for up to 14 hours more or less.
+	ResetTimeZone string
+
+	// ResetTimeout is settings.PASSWORD_RESET_TIMEOUT, how long such a link is good. 0: three days, Django's default.
+	ResetTimeout time.Duration
 }
 
 const djangoScheme = "django+"
@@ -242,6 +249,14 @@ func (c Config) djangoDatabase() (django.Config, error) {
 		if config.Zone, err = time.LoadLocation(c.Django.TimeZone); err != nil {
 			return django.Config{}, fmt.Errorf("Config.Django.TimeZone: %w", err)
 		}
+	}
+	if c.Django.ResetTimeZone != "" {
+		if config.ResetZone, err = time.LoadLocation(c.Django.ResetTimeZone); err != nil {
+			return django.Config{}, fmt.Errorf("Config.Django.ResetTimeZone: %w", err)
+		}
+	}
+	if config.ResetLife = c.Django.ResetTimeout; config.ResetLife < 0 {
+		return django.Config{}, fmt.Errorf("Config.Django.ResetTimeout %s: give a positive duration", config.ResetLife)
 	}
 	return config, nil
 }

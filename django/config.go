@@ -1,6 +1,7 @@
 package django
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"strings"
@@ -29,6 +30,9 @@ type Config struct {
 	Idle     time.Duration  // SESSION_COOKIE_AGE; 0: 14 days
 	Lifetime time.Duration  // how long a session that Django created lasts at most; 0: 30 days
 	Zone     *time.Location // TIME_ZONE, if USE_TZ is off and the database is SQLite; nil: USE_TZ is on, and times are in UTC
+
+	ResetZone *time.Location // TIME_ZONE, whose wall clock dates reset links, also if USE_TZ is on; nil: Zone
+	ResetLife time.Duration  // PASSWORD_RESET_TIMEOUT; 0: three days
 }
 
 // String names the database. It shows neither its password nor the keys.
@@ -56,6 +60,7 @@ func (c *Config) fill() {
 	if c.Zone == nil {
 		c.Zone = time.UTC
 	}
+	c.ResetZone = cmp.Or(c.ResetZone, c.Zone)
 }
 
 func or(s, standard string) string {

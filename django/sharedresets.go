@@ -14,10 +14,9 @@ type sharedResets struct {
 	tokens   ResetTokens
 }
 
-// Resets returns Django's reset links. They are valid for three days here, which is Django's default, whatever PASSWORD_RESET_TIMEOUT says;
-// and by the clock of UTC, since TIME_ZONE isn't known here: it may be up to 14 hours more or less.
+// Resets returns Django's reset links, as Config.ResetZone and Config.ResetLife say.
 func (db *DB) Resets() account.SharedResets {
-	return &sharedResets{&accounts{db, (*sessions)(db)}, ResetTokens{Keys: db.config.Keys, Zone: db.config.Zone, LoginZone: db.config.Zone}}
+	return &sharedResets{&accounts{db, (*sessions)(db)}, ResetTokens{Keys: db.config.Keys, Zone: db.config.ResetZone, Life: db.config.ResetLife, LoginZone: db.config.Zone}}
 }
 
 func (r *sharedResets) FindAddress(ctx context.Context, address string, limit int) ([]*account.User, error) {

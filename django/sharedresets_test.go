@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/django"
@@ -154,5 +155,43 @@ func TestBesideDjangoPeopleSignUpAtDjango(t *testing.T) {
 		if server, err := cloakroom.New(t.Context(), c); err == nil || !strings.Contains(err.Error(), word) || !strings.Contains(err.Error(), "Django") {
 			t.Errorf("%s: %v, %v", word, server, err)
 		}
+	}
+}
+
+// TestResetLinksKeepDjangosClockAndTimeout: Django dates a link by the wall clock of TIME_ZONE, which is eleven hours behind UTC here, also
+// with USE_TZ on, and PASSWORD_RESET_TIMEOUT is an hour.
+func TestResetLinksKeepDjangosClockAndTimeout(t *testing.T) {
+	t.Attr("threat", "R15")
+	const zone = "Pacific/Pago_Pago"
+	clock, err := time.LoadLocation(zone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPair(t, sqliteAddress(t), func(d *djangoserver.Config, c *cloakroom.Config) {
+		d.Clock, d.ResetAfter = zone, 3600
+		c.Django.ResetTimeZone, c.Django.ResetTimeout = zone, time.Hour
+	})
+	name, id := p.user(t)
+	u, err := p.server.Accounts.Store.Load(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens := django.ResetTokens{Keys: keys, Zone: clock}
+	for _, row := range []struct {
+		age  time.Duration
+		good bool
+	}{{70 * time.Minute, false}, {50 * time.Minute, true}} {
+		token := tokens.New(u, time.Now().Add(-row.age))
+		var theirs bool
+		p.site.Run(t, "check_reset", map[string]any{"name": name, "token": token}, &theirs)
+		ours := p.server.Accounts.Resets.ValidReset(u, tokens.UID(id)+"/"+token, time.Now())
+		if theirs != row.good || ours != row.good {
+			t.Errorf("after %s Django says %v, Cloakroom %v; want %v", row.age, theirs, ours, row.good)
+		}
+	}
+	_, mailed, _ := strings.Cut(p.server.Accounts.Resets.NewReset(u, time.Now()), "/")
+	var right bool
+	if p.site.Run(t, "check_reset", map[string]any{"name": name, "token": mailed}, &right); !right {
+		t.Error("Django refuses a link of Cloakroom's")
 	}
 }

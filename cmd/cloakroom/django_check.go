@@ -30,7 +30,10 @@ const djangoHelp = `Django's database is named with --db django+sqlite:PATH or d
                                 (django.contrib.auth.backends.ModelBackend)
   --django-hasher NAME          how new passwords are hashed: the first of PASSWORD_HASHERS, such as
                                 pbkdf2_sha256$1500000 (that of the newest passwords)
-  --django-time-zone ZONE       TIME_ZONE, if USE_TZ is off and the database is SQLite`
+  --django-time-zone ZONE       TIME_ZONE, if USE_TZ is off and the database is SQLite
+  --django-reset-time-zone ZONE TIME_ZONE, also if USE_TZ is on; it dates links for a new password (UTC)
+  --django-reset-timeout DURATION
+                                PASSWORD_RESET_TIMEOUT, how long such a link is good (72h)`
 
 type djangoCheckCmd struct{}
 

@@ -44,6 +44,8 @@ type Config struct {
 	Backends   []string // AUTHENTICATION_BACKENDS; nil: Django's default
 	Middleware []string // put before Django's own in MIDDLEWARE
 	TimeZone   string   // TIME_ZONE, with USE_TZ off; "": USE_TZ is on
+	Clock      string   // TIME_ZONE, with USE_TZ on; "": UTC
+	ResetAfter int      // PASSWORD_RESET_TIMEOUT, in seconds; 0: Django's default
 	Django     Django   // the version of Django that runs it
 }
 
@@ -133,7 +135,7 @@ func (s *Site) environ(t testing.TB) []string {
 	t.Helper()
 	text, err := json.Marshal(map[string]any{
 		"keys": s.config.Keys, "hashers": s.config.Hashers, "user_model": s.config.UserModel, "engine": s.config.Engine,
-		"serializer": s.config.Serializer, "time_zone": s.config.TimeZone, "cookie_age": s.config.CookieAge,
+		"serializer": s.config.Serializer, "time_zone": s.config.TimeZone, "clock": s.config.Clock, "reset_timeout": s.config.ResetAfter, "cookie_age": s.config.CookieAge,
 		"backends": s.config.Backends, "middleware": s.config.Middleware, "database": s.database(t),
 	})
 	if err != nil {

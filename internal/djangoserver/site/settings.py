@@ -12,7 +12,9 @@ DEBUG = False
 ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "urls"
 USE_TZ = not SITE.get("time_zone")
-TIME_ZONE = SITE.get("time_zone") or "UTC"
+TIME_ZONE = SITE.get("time_zone") or SITE.get("clock") or "UTC"
+if SITE.get("reset_timeout"):
+    PASSWORD_RESET_TIMEOUT = SITE["reset_timeout"]
 MIDDLEWARE = (SITE.get("middleware") or []) + [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
