@@ -49,7 +49,7 @@ var Password = struct{ Change, ChangeFail Kind }{
 	success("authn_password_change"), failure("authn_password_change_fail"),
 }
 
-// Email is about the address of an account. Verified: its user has proven to receive mail there. Changed: its user has proven to receive
+// Email is about the address of an account. Verified: its user has proven to receive mail there, or an operator has confirmed it. Changed: its user has proven to receive
 // mail at another, which it is from then on. Reverted: the owner of a former address has taken the account back.
 var Email = struct{ Verified, Changed, Reverted Kind }{
 	success("authn_email_verified"), success("authn_email_change"), success("authn_email_revert"),

@@ -19,6 +19,7 @@ type userCmd struct {
 	List        userList        `cmd:"" help:"List the users."`
 	Show        userShow        `cmd:"" help:"Show a user."`
 	Invite      userInvite      `cmd:"" help:"Mail a link on which a person makes an account."`
+	Verify      userVerify      `cmd:"" help:"Confirm a user's address."`
 	Set         userSet         `cmd:"" help:"Change a user's names, roles, permissions and groups."`
 	Password    userPassword    `cmd:"" help:"Set a user's password, and end all of the user's sessions."`
 	Reset       userReset       `cmd:"" help:"Make a one-time link on which a user sets a new password."`

@@ -89,11 +89,11 @@ export async function startServer(t, flags = [], host = "127.0.0.1", publicURL =
       return (await readFile(path.join(data, "setup-link"), "utf8")).trim();
     },
 
-    /** Waits for the n-th message of a kind, counted from 0, and returns its plain text. Without a mail server, messages are files. */
-    async mail(kind, n = 0) {
+    /** Waits for the n-th message of a kind, counted from 0, and returns one of its parts. Without a mail server, messages are files. */
+    async mail(kind, n = 0, type = "text/plain") {
       for (const end = Date.now() + 120_000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 50))) {
         const files = (await readdir(path.join(data, "mail")).catch(() => [])).filter((name) => name.endsWith(".eml") && name.includes(`-${kind}-`));
-        if (files.length > n) return plainText(await readFile(path.join(data, "mail", files.sort()[n]), "utf8"));
+        if (files.length > n) return partOf(await readFile(path.join(data, "mail", files.sort()[n]), "utf8"), type);
       }
       throw new Error(`no message of the kind ${kind} has come:\n${server.log}`);
     },
@@ -136,9 +136,9 @@ export async function startServer(t, flags = [], host = "127.0.0.1", publicURL =
   return server;
 }
 
-/** The plain text of a message whose parts are quoted-printable. */
-function plainText(message) {
-  const part = message.split("text/plain")[1].split(/\r?\n\r?\n/).slice(1).join("\n\n").split(/\r?\n--/)[0];
+/** The part of a type of a message whose parts are quoted-printable. */
+function partOf(message, type) {
+  const part = message.split(type)[1].split(/\r?\n\r?\n/).slice(1).join("\n\n").split(/\r?\n--/)[0];
   return decodeURIComponent(part.replace(/=\r?\n/g, "").replace(/%/g, "%25").replace(/=([0-9A-F]{2})/g, "%$1"));
 }
 
