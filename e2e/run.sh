@@ -6,6 +6,8 @@
 #   bash e2e/run.sh walks.test.mjs       follows the pages of docs/start as their readers do
 #   CLOAKROOM_BIN=path                   uses this binary instead of a new build
 #   CHROMIUM=path                        uses this browser instead of /usr/bin/chromium
+#   CHROMIUM_SHELL=path                  uses this one, such as Debian's chromium-headless-shell, where a test needs the engine alone; it
+#                                        takes a fifth of the processor time
 #   CLOAKROOM_LONG=1                     tests each example in two places, and each page in every size and theme
 #   UPDATE_SCREENSHOTS=1                 lets look.test.mjs write docs/screenshots
 set -euo pipefail

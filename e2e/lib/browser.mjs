@@ -6,11 +6,12 @@ import { admin } from "./server.mjs";
 
 /**
  * Starts the browser. `args` are added to its command line. `back`: with the cache of left pages for the Back button, which Playwright
- * switches off.
+ * switches off. `whole`: with what Chromium has around the engine, such as sessions bound to the device, or its own choice of cookies.
  */
-export async function startBrowser(t, args = [], { back = false } = {}) {
+export async function startBrowser(t, args = [], { back = false, whole = false } = {}) {
+  const chosen = process.env.CHROMIUM ?? "/usr/bin/chromium";
   const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    executablePath: whole ? chosen : process.env.CHROMIUM_SHELL || chosen,
     ignoreDefaultArgs: back ? ["--disable-back-forward-cache"] : [],
     args: [
       "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

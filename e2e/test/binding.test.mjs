@@ -96,7 +96,7 @@ test("sessions bound to their browser", async (t) => {
   spa.to = `http://127.0.0.1:${await startSite(t, { "/": "<!doctype html><title>The app</title>" })}`;
   const server = await startBinding(t, certificate, () => ["--origin", `https://app.shop.test:${spa.port}`]);
   const { proxy } = server;
-  const browser = await startBrowser(t, flags(certificate));
+  const browser = await startBrowser(t, flags(certificate), { whole: true });
   await setUp(await openPage(t, browser), server);
 
   /** How many refreshes an act causes. */
@@ -249,7 +249,7 @@ test("DB09 with sessions in PostgreSQL, which restarts under an open page", asyn
   let server;
   const postgres = await startPostgres(t, () => server?.stop());
   server = await startBinding(t, certificate, () => ["--db", postgres.url]);
-  const browser = await startBrowser(t, flags(certificate));
+  const browser = await startBrowser(t, flags(certificate), { whole: true });
   const page = await openPage(t, browser);
   await setUp(page, server);
   await signInBound(page, server);
@@ -264,7 +264,7 @@ test("DB09 with sessions in PostgreSQL, which restarts under an open page", asyn
 test("DB09 the browser's quota of signatures signs no one out", async (t) => {
   const certificate = await makeCertificate("auth.shop.test");
   const server = await startBinding(t, certificate);
-  const browser = await startBrowser(t, flags(certificate, true));
+  const browser = await startBrowser(t, flags(certificate, true), { whole: true });
   const page = await openPage(t, browser);
   await setUp(page, server);
   await signInBound(page, server);

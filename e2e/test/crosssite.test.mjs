@@ -26,7 +26,7 @@ function sandboxed(html) {
 test("pages that aren't ours", async (t) => {
   const server = await startServer(t);
   await server.makeAdmin();
-  const browser = await startBrowser(t);
+  const browser = await startBrowser(t, [], { whole: true });
   const pages = { "/": "<!doctype html><title>A site</title>" };
   const port = await startSite(t, pages);
   // Another port of the same host is the same site to a browser, so cookies go along; localhost is another site.
