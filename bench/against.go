@@ -46,9 +46,9 @@ func (b *bench) against(ctx context.Context, former string) error {
 		sizes[name] = float64(info.Size()) / 1e6
 	}
 	b.versus("binary", "MB", sizes)
-	for _, database := range []string{"sqlite", "postgres"} {
-		if database == "postgres" && b.postgre == nil {
-			b.miss("against/postgres", errors.New("its database server was not started"))
+	for _, database := range []string{"sqlite", "postgres", "redis"} {
+		if database == "postgres" && b.postgre == nil || database == "redis" && b.redis == nil {
+			b.miss("against/"+database, errors.New("its database server was not started"))
 			continue
 		}
 		for _, revocation := range []string{"fenced", "strict"} {
@@ -105,6 +105,10 @@ func (b *bench) againstOn(ctx context.Context, paths map[string]string, database
 		name := "against/" + m.name + "/" + kind
 		b.add(name+"/"+formerBuild, both.median(formerBuild, m.of), m.unit, "", 0)
 		b.add(name+"/"+thisBuild, both.median(thisBuild, m.of), m.unit, formerBuild, both.ratio(thisBuild, formerBuild, m.of))
+		b.results[len(b.results)-1].Spread = spread(both.ratios(thisBuild, formerBuild, m.of))
+	}
+	if n := len(both.samples[thisBuild]); b.againstRounds == 0 || n < b.againstRounds {
+		b.againstRounds = n
 	}
 	return nil
 }
@@ -114,6 +118,11 @@ func (b *bench) againstOn(ctx context.Context, paths map[string]string, database
 func (b *bench) startCommand(ctx context.Context, path, name, database, revocation string) (c *child, ready time.Duration, err error) {
 	data := b.sub("against/" + name)
 	db := "sqlite:" + filepath.Join(data, "cloakroom.db")
+	var sessions []string
+	if database == "redis" {
+		b.againstRedis++
+		sessions = []string{"--sessions", b.redis.URL() + "/" + strconv.Itoa(b.againstRedis)}
+	}
 	if database == "postgres" {
 		if db, err = b.postgre.Database(ctx); err != nil {
 			return nil, 0, err
@@ -124,7 +133,7 @@ func (b *bench) startCommand(ctx context.Context, path, name, database, revocati
 		return nil, 0, err
 	}
 	start := func() (*child, time.Duration, error) {
-		args := []string{"-c", "0", path, "serve", "--data", data, "--db", db, "--listen", addr, "--revocation", revocation}
+		args := append([]string{"-c", "0", path, "serve", "--data", data, "--db", db, "--listen", addr, "--revocation", revocation}, sessions...)
 		command := exec.CommandContext(ctx, "taskset", args...)
 		if os.Getenv(pinned) == "" {
 			command = exec.CommandContext(ctx, path, args[3:]...)

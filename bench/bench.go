@@ -26,6 +26,9 @@ type result struct {
 	Unit   string  `json:"unit"`
 	Versus string  `json:"versus"` // what it is compared with; "": nothing
 	Ratio  float64 `json:"ratio"`  // this one's value divided by the other's; 0: not compared
+
+	// Spread is the range of the middle half of the rounds' ratios; none if the ratio isn't one of rounds.
+	Spread []float64 `json:"spread,omitempty"`
 }
 
 // bench is one run: the servers that it started, and its results.
@@ -44,7 +47,9 @@ type bench struct {
 	missing []string // what wasn't measured, and why
 	wide    int      // number of servers that beginWide has started
 
-	frontRounds int // rounds of the gateways
+	frontRounds   int // rounds of the gateways
+	againstRounds int // rounds of both commands, of the measurement with the fewest
+	againstRedis  int // the database of Redis that was used last
 
 	early    []*cluster // for the sign-outs of a quick run, started before /api/me is measured
 	earlyErr error

@@ -1,21 +1,37 @@
 package main
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // add records a figure.
 func (b *bench) add(name string, value float64, unit, versus string, ratio float64) {
-	b.results = append(b.results, result{name, value, unit, versus, ratio})
+	b.results = append(b.results, result{Name: name, Value: value, Unit: unit, Versus: versus, Ratio: ratio})
 }
 
-// ratio is the median over the rounds of one contender's value divided by another's in the same round.
+// ratio is the median of ratios.
 func (b *bench) ratio(a, c string, of func(sample) float64) float64 {
-	var all []float64
+	return median(b.ratios(a, c, of))
+}
+
+// ratios are, for each round, one contender's value divided by another's in the same round.
+func (b *bench) ratios(a, c string, of func(sample) float64) (all []float64) {
 	for i, s := range b.samples[a] {
 		if other := b.samples[c]; i < len(other) && of(other[i]) > 0 {
 			all = append(all, of(s)/of(other[i]))
 		}
 	}
-	return median(all)
+	return all
+}
+
+// spread is the range that has the middle half of the numbers; nil of none.
+func spread(all []float64) []float64 {
+	if len(all) == 0 {
+		return nil
+	}
+	all = slices.Sorted(slices.Values(all))
+	return []float64{all[len(all)/4], all[len(all)-1-len(all)/4]}
 }
 
 func rate(s sample) float64 { return s.rate }

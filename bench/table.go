@@ -27,6 +27,9 @@ func (b *bench) print() {
 		if r.Versus != "" {
 			fmt.Fprintf(w, "\t%.3f × %s", r.Ratio, r.Versus)
 		}
+		if r.Spread != nil {
+			fmt.Fprintf(w, "\t%.3f to %.3f", r.Spread[0], r.Spread[1])
+		}
 		fmt.Fprintln(w)
 	}
 	w.Flush()
@@ -73,7 +76,7 @@ func (b *bench) conditions() {
 		where = "NOT PINNED (one processor, or no taskset): server, clients and databases share all processors"
 	}
 	fmt.Printf("%s; load average %s\n", where, load())
-	rounds := b.frontRounds
+	rounds := b.frontRounds + b.againstRounds
 	for _, s := range b.samples {
 		rounds = len(s)
 	}
