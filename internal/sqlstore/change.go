@@ -111,7 +111,7 @@ func (a *accounts) loadLocked(t tx, id int64) (*account.User, error) {
 	return a.readLocked(t, id)
 }
 
-// readLocked reads a user whom this transaction has locked, or all users.
+// readLocked reads a user that this transaction has locked, or all users.
 func (a *accounts) readLocked(t tx, id int64) (*account.User, error) {
 	u, err := scanUser(t.queryRow(a.reload, id))
 	if errors.Is(err, sql.ErrNoRows) {
