@@ -299,6 +299,9 @@ func TestACodeEndsWithWhatItWasMailedFor(t *testing.T) {
 		"another address": func(s *server, u *account.User, _ *client) {
 			s.with(u, func(u *account.User) { u.Email = "new@example.com" })
 		},
+		"another proven address": func(s *server, u *account.User, _ *client) {
+			s.with(u, func(u *account.User) { u.Email, u.EmailProven = "new@example.com", "new@example.com" })
+		},
 		"address unproven": func(s *server, u *account.User, _ *client) { s.with(u, func(u *account.User) { u.EmailProven = "" }) },
 		"address of another account by now": func(s *server, u *account.User, _ *client) {
 			s.with(u, func(u *account.User) { u.Email, u.EmailProven = "", "" })
