@@ -395,6 +395,7 @@ func (s *Server) newFactors(checked checkedConfig) *authenticator.Service {
 	return &authenticator.Service{
 		Factors: s.storage.Factors, Steps: s.steps, Keys: s.dataKeys, Guard: s.throttle,
 		Issuer: cmp.Or(checked.name, checked.url.Hostname()), Tags: func() [][]byte { return s.keys.Derive("enrolment") }, Log: s.Log,
+		Patience: time.Second,
 	}
 }
 

@@ -48,6 +48,10 @@ type Service struct {
 	Issuer  string          // what an authenticator app shows beside the user's name
 	Tags    func() [][]byte // the keys of the tags of enrolments, the current one first
 	Log     *slog.Logger
+
+	// Patience is how long to wait for a change that another request has begun. A change that isn't over then was interrupted, and is
+	// finished in its place, which ends the session of that request too. 0: don't wait.
+	Patience time.Duration
 }
 
 // Change is what a change of a user's factors has done.
@@ -226,7 +230,7 @@ func (s *Service) Settle(ctx context.Context, u *account.User, end End) (*accoun
 // settled settles, and returns what the user then has.
 func (s *Service) settled(ctx context.Context, u *account.User, end End) (*Change, *factor.Profile, error) {
 	c := &Change{User: u}
-	p, err := s.Factors.Load(ctx, u.ID)
+	p, err := s.patient(ctx, u)
 	if err != nil || !slices.ContainsFunc(p.Factors, func(f *factor.Factor) bool { return f.State != factor.Active }) {
 		return c, p, err
 	}
@@ -234,8 +238,7 @@ func (s *Service) settled(ctx context.Context, u *account.User, end End) (*Chang
 		if f.State == factor.Active {
 			continue
 		}
-		if f.State == factor.Adding && f.Epoch == u.Epoch && !s.beginsDemand(u, p, f) {
-			// It counts for nothing yet, and its addition is under way, or was interrupted.
+		if s.isHarmless(u, p, f) {
 			if time.Since(time.Unix(f.Created, 0)) > additionTakes {
 				err = s.drop(ctx, f)
 			}
@@ -248,6 +251,40 @@ func (s *Service) settled(ctx context.Context, u *account.User, end End) (*Chang
 	}
 	p, err = s.Factors.Load(ctx, u.ID)
 	return c, p, err
+}
+
+// patient returns what the user has once no change is under way, or after [Service.Patience]. [account.ErrEpochChanged] if what it
+// waited for has ended what u was read for.
+func (s *Service) patient(ctx context.Context, u *account.User) (*factor.Profile, error) {
+	began := time.Now()
+	for waited := false; ; waited = true {
+		p, err := s.Factors.Load(ctx, u.ID)
+		if err != nil {
+			return nil, err
+		}
+		underWay := slices.ContainsFunc(p.Factors, func(f *factor.Factor) bool {
+			return f.State != factor.Active && !s.isHarmless(u, p, f)
+		})
+		if !underWay || time.Since(began) >= s.Patience {
+			if waited {
+				err = s.unchanged(ctx, u)
+			}
+			return p, err
+		}
+		select {
+		case <-time.After(pollEvery):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// pollEvery is how often patient asks the store.
+const pollEvery = 20 * time.Millisecond
+
+// isHarmless reports whether a factor counts for nothing yet, and begins no demand: its addition is under way, or was interrupted.
+func (s *Service) isHarmless(u *account.User, p *factor.Profile, f *factor.Factor) bool {
+	return f.State == factor.Adding && f.Epoch == u.Epoch && !s.beginsDemand(u, p, f)
 }
 
 // additionTakes is more time than the addition of a factor can take.

@@ -685,3 +685,71 @@ func TestAFactorIsWrittenBeforeAnythingEnds(t *testing.T) {
 		}
 	}
 }
+
+// TestASignInLeavesAChangeToWhoHasBegunIt: a sign-in that finds a change under way waits for it, so that it doesn't end the session in
+// which it is made. A change that was interrupted is finished by the next sign-in.
+func TestASignInLeavesAChangeToWhoHasBegunIt(t *testing.T) {
+	t.Attr("threat", "M06")
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t)
+		h.Patience = time.Second
+		ends := 0
+		slowly := func(ctx context.Context, u *account.User) (*account.User, error) {
+			time.Sleep(h.Patience / 3)
+			ends++
+			u, err := h.end(ctx, u)
+			time.Sleep(h.Patience / 3)
+			return u, err
+		}
+		signIn := func(u *account.User) error {
+			_, err := h.Settle(t.Context(), u, func(ctx context.Context, u *account.User) (*account.User, error) {
+				ends++
+				return h.end(ctx, u)
+			})
+			return err
+		}
+		// begins has others sign in, before and after the change has moved the epoch.
+		begins := func(what string, change func() error) {
+			t.Helper()
+			ends = 0
+			changed := make(chan error)
+			u := h.load()
+			go func() { changed <- change() }()
+			time.Sleep(h.Patience / 6)
+			early := make(chan error)
+			go func() { early <- signIn(u) }()
+			time.Sleep(h.Patience / 3)
+			if err := signIn(h.load()); err != nil {
+				t.Errorf("%s: a sign-in with the new epoch: %v", what, err)
+			}
+			if err := <-early; !errors.Is(err, account.ErrEpochChanged) {
+				t.Errorf("%s: a sign-in with the old epoch: %v", what, err)
+			}
+			if err := <-changed; err != nil || ends != 1 {
+				t.Errorf("%s: %v, everything was ended %d times", what, err, ends)
+			}
+		}
+		f := key(1, factor.SecurityKey)
+		begins("an addition", func() error { _, err := h.Add(t.Context(), h.load(), f, slowly); return err })
+		if p := h.profile(); len(p.Factors) != 1 || p.Factors[0].State != factor.Active {
+			t.Fatalf("after the addition: %+v", p.Factors)
+		}
+		begins("a removal", func() error { _, _, err := h.Remove(t.Context(), h.load(), f.ID, false, slowly); return err })
+		if p := h.profile(); len(p.Factors) != 0 {
+			t.Fatalf("after the removal: %+v", p.Factors)
+		}
+
+		f = key(2, factor.SecurityKey)
+		f.ID, f.User, f.State, f.Epoch, f.Created = "f", h.user, factor.Adding, h.load().Epoch, time.Now().Unix()
+		if err := h.set.Factors.Add(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+		ends = 0
+		if err := signIn(h.load()); err != nil || ends != 1 {
+			t.Errorf("a sign-in after an interruption: %v, everything was ended %d times", err, ends)
+		}
+		if p := h.profile(); len(p.Factors) != 1 || p.Factors[0].State != factor.Active {
+			t.Errorf("after the interruption: %+v", p.Factors)
+		}
+	})
+}
