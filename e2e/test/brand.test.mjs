@@ -6,8 +6,9 @@ import os from "node:os";
 import path from "node:path";
 import test from "node:test";
 import { checkAccessible } from "../lib/axe.mjs";
-import { openPage, startBrowser } from "../lib/browser.mjs";
+import { atAccount, openPage, signIn, startBrowser } from "../lib/browser.mjs";
 import { admin, startServer } from "../lib/server.mjs";
+import { startSite } from "../lib/site.mjs";
 import { authenticator } from "../lib/totp.mjs";
 
 /** Writes the files of a look into a folder, which is removed after the test. */
@@ -82,6 +83,117 @@ test("sign-in, second step and reset, in another look and in German", async (t) 
   await page.getByRole("button", { name: "Anmelden", exact: true }).click();
   await page.getByRole("heading", { name: "Dein Konto" }).waitFor();
   assert.deepEqual(requests.filter((url) => new URL(url).origin !== server.url && !url.startsWith("data:")), []);
+});
+
+/** An app of another origin, which shows who is signed in at the server. */
+const app = (server) => `<!doctype html><title>App</title><p id="who"></p>
+<a href="${server}/auth/signup">Mitmachen</a>
+<script>
+  fetch("${server}/api/me", { credentials: "include" }).then(async (answer) => {
+    document.getElementById("who").textContent = answer.ok ? "Hallo " + (await answer.json()).username : "Gast, " + answer.status;
+  });
+</script>`;
+
+test("sign-up from an app of another origin, in another look and in German, on a phone", async (t) => {
+  const pages = {};
+  const port = await startSite(t, pages);
+  const origin = `http://127.0.0.1:${port}`;
+  const file = await lookFiles(t, { "hat.svg": hat, "hat.css": ":root { --round: 0; --round-large: 0 }" });
+  const server = await startServer(t, [
+    "--signup", "open", "--origin", origin, "--name", "Hut & Söhne", "--accent", "#7a1fa2", "--logo", file("hat.svg"), "--style", file("hat.css"),
+  ]);
+  pages["/"] = app(server.url);
+  await server.makeAdmin();
+  const plain = await startServer(t);
+  const policyOf = async (url) => (await fetch(`${url}/auth/signup`)).headers.get("content-security-policy");
+  assert.equal(await policyOf(server.url), await policyOf(plain.url), "a look changes no policy");
+
+  const browser = await startBrowser(t);
+  const page = await openPage(t, browser, { locale: "de-DE", viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true });
+  const requests = [];
+  page.on("request", (request) => requests.push(request.url()));
+  await page.goto(origin);
+  await page.getByText("Gast, 401").waitFor();
+  await page.getByRole("link", { name: "Mitmachen" }).click();
+  await page.getByRole("heading", { name: "Lege ein Konto an" }).waitFor();
+  assert.equal(await page.title(), "Neues Konto · Hut & Söhne");
+  await inBothThemes(page, "sign-up");
+  await page.getByLabel("E-Mail").fill("bob@example.com");
+  await page.getByRole("button", { name: "Link schicken" }).click();
+  await page.getByRole("heading", { name: "Sieh in deine E-Mails" }).waitFor();
+  await inBothThemes(page, "sign-up, sent");
+
+  const message = await server.mail("signup");
+  assert.match(message, /Hut & Söhne/);
+  await page.goto(/^http\S+$/m.exec(message)[0]);
+  await page.getByRole("heading", { name: "Lege dein Konto an" }).waitFor();
+  await page.getByLabel("Benutzername").fill("bob");
+  await page.getByLabel("Passwort", { exact: true }).fill("kurz");
+  await page.getByRole("button", { name: "Konto anlegen" }).click();
+  await page.getByText("Dieses Passwort ist zu kurz. Es muss mindestens 15 Zeichen haben.").waitFor();
+  await inBothThemes(page, "welcome, refused");
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert.ok(wide <= 0, `the page is ${wide} pixels wider than the phone`);
+  await page.getByLabel("Passwort", { exact: true }).fill("zwei Haken für jeden Mantel");
+  await page.getByRole("button", { name: "Konto anlegen" }).click();
+  await page.getByRole("heading", { name: "Dein Konto", exact: true }).waitFor();
+  await page.goto(origin);
+  await page.getByText("Hallo bob").waitFor();
+  assert.deepEqual(requests.filter((url) => ![server.url, origin].includes(new URL(url).origin) && !url.startsWith("data:")), []);
+});
+
+// As docs/look.md has it, with a form of its own.
+const ownPage = `<!doctype html><title>Come in</title><main><h1>Come in</h1><form><input name="username" aria-label="Name">
+<input name="password" type="password" aria-label="Secret"><button>Go</button></form><p id="ways"></p></main>
+<script>
+  fetch("/api/auth/methods").then((answer) => answer.json()).then((methods) => {
+    document.getElementById("ways").textContent = "password: " + methods.password;
+  });
+  document.querySelector("form").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const answer = await fetch("/api/auth/login", {
+      method: "POST", headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(Object.fromEntries(new FormData(event.target))),
+    });
+    if (!answer.ok) return (document.getElementById("ways").textContent = (await answer.json()).code);
+    const next = new URL(new URLSearchParams(location.search).get("next") ?? "/", location.origin);
+    location.replace(next.origin === location.origin ? next : "/");
+  });
+</script>`;
+
+test("a sign-in page of one's own, in front of an upstream", async (t) => {
+  const pages = { "/": "<!doctype html><h1>Home</h1>", "/login": ownPage, "/orders": "<!doctype html><h1>Orders</h1>" };
+  const port = await startSite(t, pages);
+  const server = await startServer(t, ["--upstream", `/=http://127.0.0.1:${port}`, "--sign-in-path", "/login"]);
+  await server.makeAdmin();
+  const browser = await startBrowser(t);
+  const comeIn = async (page, password) => {
+    await page.getByRole("heading", { name: "Come in" }).waitFor();
+    await page.getByText("password: true").waitFor();
+    await page.getByLabel("Name").fill(admin.username);
+    await page.getByLabel("Secret").fill(password);
+    await page.getByRole("button", { name: "Go" }).click();
+  };
+
+  const page = await openPage(t, browser);
+  await page.goto(`${server.url}/orders?open=1`);
+  assert.deepEqual([...new URL(page.url()).searchParams], [["next", "/orders?open=1"]], "it gets next, and nothing else");
+  assert.equal(new URL(page.url()).pathname, "/login");
+  await comeIn(page, "not the password at all");
+  await page.getByText("invalid_credentials").waitFor();
+  await page.goto(`${server.url}/orders?open=1`);
+  await comeIn(page, admin.password);
+  await page.getByRole("heading", { name: "Orders" }).waitFor();
+  assert.equal(page.url(), `${server.url}/orders?open=1`);
+
+  // A link that a stranger has written leads to no other site, and Cloakroom's own page stays.
+  const elsewhere = await openPage(t, browser);
+  await elsewhere.goto(`${server.url}/login?next=${encodeURIComponent("//evil.example/orders")}`);
+  await comeIn(elsewhere, admin.password);
+  await elsewhere.getByRole("heading", { name: "Home" }).waitFor();
+  const guest = await openPage(t, browser);
+  await signIn(guest, server);
+  await atAccount(guest);
 });
 
 test("H09 a hostile logo and style sheet run nothing, load nothing from elsewhere, and see no secret", async (t) => {
