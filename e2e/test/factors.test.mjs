@@ -65,6 +65,9 @@ test("an authenticator app and recovery codes", async (t) => {
       assert.equal(uri.protocol, "otpauth:");
       assert.equal(uri.searchParams.get("secret"), key);
     }
+    const link = new URL(await page.getByRole("link", { name: "Open it in an app" }).getAttribute("href"));
+    assert.equal(link.protocol, "otpauth:");
+    assert.equal(link.searchParams.get("secret"), key);
     app = authenticator(key);
   });
 
@@ -180,6 +183,8 @@ test("an authenticator app and recovery codes", async (t) => {
     await enterCode(lost, codes[0].toLowerCase().replaceAll("-", " "));
     await atAccount(lost);
     await lost.getByText("9 recovery codes are left").waitFor();
+    await lost.getByText("If you have lost your device, remove it here").waitFor();
+    assert.equal(await page.getByText("If you have lost your device").count(), 0, "who has signed in with the app is told so");
     await lost.getByRole("button", { name: "Sign out", exact: true }).click();
     await atSignIn(lost);
     await firstStep(lost, server);

@@ -43,6 +43,7 @@ export function SetUpApp({ app, ends, onCode, cancel = t.cancel, heading: Level 
       <Level id="set-up-heading" ref={heading} tabIndex={-1}>{t.appHeading}</Level>
       <p>{t.scan}</p>
       <QRCode text={app.uri} label={t.qr} />
+      <p><a href={app.uri}>{t.openApp}</a></p>
       <div className="stack">
         <p>{t.byHand}</p>
         <p className="key"><code>{app.secret.match(/.{1,4}/g)?.join(" ")}</code></p>

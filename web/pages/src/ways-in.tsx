@@ -97,12 +97,15 @@ function Loaded({ factors: { factors, recovery_codes, second_step, required }, d
     ...(passkeys ? ["passkey" as const, "security_key" as const] : []),
   ];
   const ends = adding?.tokens && { devices, tokens: adding.tokens };
+  const here = devices.find((device) => device.current);
+  const perhapsLost = here?.methods.includes("rec") && factors.length > 0 && factors.every(({ created_at }) => created_at <= here.created_at);
   return (
     <>
       <h2 id="ways-heading" ref={heading} tabIndex={-1}>{t.heading}</h2>
       <p className="intro">{t.intro}</p>
       <Problem error={act.error ?? begin.error} />
       {done && <Notice tone="good">{done}</Notice>}
+      {perhapsLost && codes.length === 0 && <Notice tone="plain">{t.usedCode}</Notice>}
       {factors.length > 0 && codes.length === 0 && recovery_codes <= fewCodes && <Notice tone="bad">{t.codesFew(recovery_codes)}</Notice>}
       {factors.length === 0 && !adding && <p className="empty">{t.none}</p>}
       {factors.length > 0 && (
