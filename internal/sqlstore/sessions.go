@@ -21,8 +21,8 @@ type sessions struct {
 	retire, forget, lockUser, touchAll, deleteAmong                   *statement
 	load, loadTogether                                                rowQuery
 
-	accounts *accounts // of the same database
-	together *together // nil: each session is deleted by itself
+	accounts *accounts    // of the same database
+	ends     *groupCommit // nil: each session is deleted by itself
 }
 
 const sessionColumns = `id, public_id, user_id, epoch, method, browser, created, fresh, seen, idle, deadline, expires,
@@ -72,7 +72,7 @@ func newSessions(p *preparer, accounts *accounts) *sessions {
 		deleteAmong: p.locking(p.dialect.DeleteAmong),
 	}
 	if s.deleteAmong != nil {
-		s.together = newTogether(s.deleteEach)
+		s.ends = newGroupCommit(s.deleteEach)
 	}
 	return s
 }
@@ -151,8 +151,8 @@ func (s *sessions) replaceError(t tx, id session.ID) error {
 
 func (s *sessions) Delete(ctx context.Context, id session.ID) error {
 	end := func() error { return s.deleteEach(ctx, [][]byte{id[:]}) }
-	if s.together != nil {
-		end = func() error { return s.together.end(ctx, id) }
+	if s.ends != nil {
+		end = func() error { return s.ends.end(ctx, id) }
 	}
 	if err := end(); err != nil {
 		return fmt.Errorf("delete session: %w", err)

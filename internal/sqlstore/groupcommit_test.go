@@ -44,7 +44,7 @@ func (w *slowWrites) write(ctx context.Context, ids [][]byte) error {
 func TestEndsShareAWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &slowWrites{}
-		g := newTogether(w.write)
+		g := newGroupCommit(w.write)
 		var group sync.WaitGroup
 		for i := range 40 {
 			group.Go(func() {
@@ -57,14 +57,14 @@ func TestEndsShareAWrite(t *testing.T) {
 					t.Errorf("end %d was answered before it was written", i)
 				}
 			})
-			if i < runTogether {
+			if i < concurrentBatches {
 				synctest.Wait() // these find a writer that is free
 			}
 		}
 		group.Wait()
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if len(w.batches) != runTogether+1 {
+		if len(w.batches) != concurrentBatches+1 {
 			t.Errorf("%d batches: %v", len(w.batches), w.batches)
 		}
 		all := slices.Concat(w.batches...)
@@ -79,7 +79,7 @@ func TestABatchThatFailedIsAnErrorForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broken := errors.New("broken")
 		w := &slowWrites{fail: broken}
-		g := newTogether(w.write)
+		g := newGroupCommit(w.write)
 		var group sync.WaitGroup
 		for i := range 10 {
 			group.Go(func() {
@@ -93,8 +93,8 @@ func TestABatchThatFailedIsAnErrorForAll(t *testing.T) {
 }
 
 // busy occupies all writers with ends that don't return before the writes go on.
-func busy(t *testing.T, g *together, group *sync.WaitGroup) {
-	for i := range runTogether {
+func busy(t *testing.T, g *groupCommit, group *sync.WaitGroup) {
+	for i := range concurrentBatches {
 		group.Go(func() {
 			if err := g.end(t.Context(), session.ID{byte(200 + i)}); err != nil {
 				t.Error(err)
@@ -109,7 +109,7 @@ func TestAnEndThatIsGivenUpIsNotWritten(t *testing.T) {
 	t.Attr("threat", "X01")
 	synctest.Test(t, func(t *testing.T) {
 		w := &slowWrites{}
-		g := newTogether(w.write)
+		g := newGroupCommit(w.write)
 		var group sync.WaitGroup
 		busy(t, g, &group)
 		// It ends in the moment at which the writers are free again, so that both are ready for the one who waits.
@@ -150,7 +150,7 @@ func TestABatchEndsAtItsFirstDeadline(t *testing.T) {
 	t.Attr("threat", "X01")
 	synctest.Test(t, func(t *testing.T) {
 		w := &slowWrites{}
-		g := newTogether(w.write)
+		g := newGroupCommit(w.write)
 		var group sync.WaitGroup
 		busy(t, g, &group)
 		began := time.Now()
@@ -184,7 +184,7 @@ func TestABatchEndsAtItsFirstDeadline(t *testing.T) {
 		}
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if !slices.Contains(slices.Concat(w.batches[runTogether+1:]...), 2) {
+		if !slices.Contains(slices.Concat(w.batches[concurrentBatches+1:]...), 2) {
 			t.Errorf("the second end isn't written anew: %v", w.batches)
 		}
 	})

@@ -10,15 +10,15 @@ import (
 )
 
 const (
-	// runTogether is how many batches of ends are written at the same time.
-	runTogether = 2
-	// mostTogether is how many ends share a batch.
-	mostTogether = 500
+	// concurrentBatches is how many batches of ends are written at the same time.
+	concurrentBatches = 2
+	// maxBatch is how many ends share a batch.
+	maxBatch = 500
 )
 
-// together gathers the ends of single sessions: while batches are being written, the next ends share a batch, and so a
-// statement and a commit. Its zero value is not ready: see newTogether.
-type together struct {
+// groupCommit gathers the ends of single sessions: while batches are being written, the next ends share a batch, and so a
+// statement and a commit. Its zero value is not ready: see newGroupCommit.
+type groupCommit struct {
 	write   func(ctx context.Context, ids [][]byte) error
 	writing chan struct{} // held while a batch is being written
 
@@ -26,7 +26,7 @@ type together struct {
 	gathering *batch // the next batch, if an end waits for it
 }
 
-// batch is the ends that share a write. The mutex of together guards the members.
+// batch is the ends that share a write. The mutex of groupCommit guards the members.
 type batch struct {
 	members []*member
 	done    chan struct{} // closed when it was written, or wasn't, with err
@@ -41,12 +41,12 @@ type member struct {
 	late bool
 }
 
-func newTogether(write func(ctx context.Context, ids [][]byte) error) *together {
-	return &together{write: write, writing: make(chan struct{}, runTogether)}
+func newGroupCommit(write func(ctx context.Context, ids [][]byte) error) *groupCommit {
+	return &groupCommit{write: write, writing: make(chan struct{}, concurrentBatches)}
 }
 
 // end ends a session. If ctx ends before, it is unknown whether the session has ended.
-func (g *together) end(ctx context.Context, id session.ID) error {
+func (g *groupCommit) end(ctx context.Context, id session.ID) error {
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -68,11 +68,11 @@ func (g *together) end(ctx context.Context, id session.ID) error {
 }
 
 // join adds an end to the next batch. The first to do so has it written.
-func (g *together) join(m *member) *batch {
+func (g *groupCommit) join(m *member) *batch {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	b := g.gathering
-	if b == nil || len(b.members) == mostTogether {
+	if b == nil || len(b.members) == maxBatch {
 		b = &batch{done: make(chan struct{})}
 		g.gathering = b
 		go g.run(b)
@@ -83,7 +83,7 @@ func (g *together) join(m *member) *batch {
 
 // run writes a batch once it may. It gives up at the first deadline of its members: the fence of each ends shortly after its own.
 // The others try again.
-func (g *together) run(b *batch) {
+func (g *groupCommit) run(b *batch) {
 	g.writing <- struct{}{}
 	defer func() { <-g.writing }()
 	g.mu.Lock()
