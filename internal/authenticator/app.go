@@ -10,7 +10,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/factor"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
-	"github.com/cloakroom-auth/cloakroom/internal/tag"
 	"github.com/cloakroom-auth/cloakroom/internal/totp"
 )
 
@@ -49,7 +48,7 @@ func (s *Service) BeginApp(ctx context.Context, u *account.User, holder string) 
 	}
 	secret := totp.NewSecret()
 	body := binary.BigEndian.AppendUint64(secret, uint64(time.Now().Add(enrolmentFor).Unix()))
-	made := tag.Of(s.Tags()[0], enrolmentParts(u, holder, body)...)
+	made := keyring.Tag(s.Tags()[0], enrolmentParts(u, holder, body)...)
 	return &Enrolment{
 		ID:     base64.RawURLEncoding.EncodeToString(append(body, made...)),
 		Secret: totp.Text(secret[:secretSize]), URI: totp.URI(s.Issuer, u.Username, secret[:secretSize]),
@@ -69,11 +68,11 @@ func enrolmentParts(u *account.User, holder string, body []byte) []string {
 // readEnrolment returns the secret of an enrolment. [ErrEnrolmentEnded].
 func (s *Service) readEnrolment(u *account.User, holder, id string) ([]byte, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(id)
-	if err != nil || len(raw) != bodySize+tag.Size {
+	if err != nil || len(raw) != bodySize+keyring.TagSize {
 		return nil, ErrEnrolmentEnded
 	}
 	body := raw[:bodySize]
-	if !tag.Fits(raw[bodySize:], s.Tags(), enrolmentParts(u, holder, body)...) || time.Now().Unix() >= int64(binary.BigEndian.Uint64(body[secretSize:])) {
+	if !keyring.TagFits(raw[bodySize:], s.Tags(), enrolmentParts(u, holder, body)...) || time.Now().Unix() >= int64(binary.BigEndian.Uint64(body[secretSize:])) {
 		return nil, ErrEnrolmentEnded
 	}
 	return body[:secretSize], nil

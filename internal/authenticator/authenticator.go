@@ -20,7 +20,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/factor"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
-	"github.com/cloakroom-auth/cloakroom/internal/recoverycode"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
@@ -118,7 +117,7 @@ func (s *Service) finishAdding(ctx context.Context, c *Change, before *factor.Pr
 		return factor.ErrTooManyKeys
 	}
 	if len(before.Factors) == 0 {
-		codes, hashes := recoverycode.NewSet()
+		codes, hashes := NewRecoveryCodes()
 		if err := s.Factors.SetRecoveryCodes(ctx, f.User, hashes); err != nil {
 			return err
 		}
@@ -399,7 +398,7 @@ func (s *Service) NewRecoveryCodes(ctx context.Context, user string) ([]string, 
 	if len(p.Factors) == 0 {
 		return nil, ErrNone
 	}
-	codes, hashes := recoverycode.NewSet()
+	codes, hashes := NewRecoveryCodes()
 	if err := s.Factors.SetRecoveryCodes(ctx, user, hashes); err != nil {
 		return nil, err
 	}

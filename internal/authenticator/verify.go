@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/factor"
-	"github.com/cloakroom-auth/cloakroom/internal/recoverycode"
 	"github.com/cloakroom-auth/cloakroom/internal/totp"
 	"github.com/cloakroom-auth/cloakroom/signin"
 	"github.com/cloakroom-auth/cloakroom/throttle"
@@ -41,7 +40,7 @@ type Verified struct {
 // code counts once. All codes of a user share one count of failures. [ErrNotACode], [ErrWrongCode], [ErrKeyLost], *[throttle.Error].
 func (s *Service) Verify(ctx context.Context, user string, a Attempt) (v Verified, err error) {
 	app := isAppCode(compact(a.Code))
-	hash, recovery := recoverycode.Read(a.Code)
+	hash, recovery := ReadRecoveryCode(a.Code)
 	if !app && !recovery {
 		return v, ErrNotACode
 	}

@@ -21,7 +21,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
-	"github.com/cloakroom-auth/cloakroom/internal/recoverycode"
 	"github.com/cloakroom-auth/cloakroom/storetest"
 )
 
@@ -355,7 +354,7 @@ var overlaps = map[string]func(o *overlap, players []*player, kills bool, choose
 	},
 
 	"a second step and the removal of what it used": removal(ends, func(o *overlap, p *player, u *account.User) (a *attempt, id string, deed func()) {
-		codes, hashes := recoverycode.NewSet()
+		codes, hashes := authenticator.NewRecoveryCodes()
 		p.withPasskey(u, factor.SecurityKey)
 		must(o.t, o.set.Factors.SetRecoveryCodes(context.Background(), u.ID, hashes))
 		a = &attempt{c: p.client()}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/factor"
-	"github.com/cloakroom-auth/cloakroom/internal/tag"
+	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/signin"
 )
 
@@ -46,7 +46,7 @@ func adding(user string, kind factor.Kind, bound string) Ceremony {
 const (
 	randomSize    = 32
 	expirySize    = 8
-	challengeSize = randomSize + expirySize + tag.Size
+	challengeSize = randomSize + expirySize + keyring.TagSize
 
 	// markMargin is how much longer a mark is kept than its challenge lives, for nodes whose clocks differ.
 	markMargin = 5 * time.Minute
@@ -56,7 +56,7 @@ func (s *Service) newChallenge(c Ceremony) []byte {
 	challenge := make([]byte, randomSize, challengeSize)
 	_, _ = rand.Read(challenge) // never fails
 	challenge = binary.BigEndian.AppendUint64(challenge, uint64(time.Now().Add(Lifetime).Unix()))
-	return append(challenge, tag.Of(s.Keys()[0], c.parts(challenge)...)...)
+	return append(challenge, keyring.Tag(s.Keys()[0], c.parts(challenge)...)...)
 }
 
 // parts returns what the tag of a challenge covers.
@@ -84,7 +84,7 @@ func (s *Service) openChallenge(text string, c Ceremony) (mark, error) {
 		return mark{}, refused("the challenge is spelled in another way") // Go's decoder skips line ends
 	}
 	head, sum := challenge[:randomSize+expirySize], challenge[randomSize+expirySize:]
-	if !tag.Fits(sum, s.Keys(), c.parts(head)...) {
+	if !keyring.TagFits(sum, s.Keys(), c.parts(head)...) {
 		return mark{}, refused("the challenge was made for something else")
 	}
 	expires := int64(binary.BigEndian.Uint64(head[randomSize:]))
