@@ -24,7 +24,7 @@ type cachedStores struct {
 	sessions session.Store
 	accounts account.Store
 	tokens   token.Store
-	together auth.Together // nil: sessions and accounts are in different databases
+	joined   auth.JoinedView // nil: sessions and accounts are in different databases
 
 	accountsCache *nearcache.Cache   // nil: accounts aren't cached
 	caches        []*nearcache.Cache // each needs its Run
@@ -73,7 +73,7 @@ func (c *Config) cacheStores(ctx context.Context, st *storage, measure *metrics.
 	s := &cachedStores{
 		sessions: measure.Sessions(st.Sessions), accounts: measure.Accounts(st.Accounts), tokens: measure.Tokens(st.Tokens),
 	}
-	s.together = measure.Together(auth.ReadTogether(st.Sessions, st.Accounts))
+	s.joined = measure.JoinedView(auth.JoinViews(st.Sessions, st.Accounts))
 	config, err := c.cacheOf(ctx, st)
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func (c *Config) cacheStores(ctx context.Context, st *storage, measure *metrics.
 		s.accounts, s.tokens = s.accountsCache.Accounts(s.accounts), s.accountsCache.Tokens(s.tokens)
 		if st.redis == nil || config.Feed != nil { // one feed serves both databases
 			s.sessions = s.accountsCache.Sessions(s.sessions)
-			s.together = s.accountsCache.Together(s.together)
+			s.joined = s.accountsCache.JoinedView(s.joined)
 			if st.django != nil {
 				s.accounts = endsSessions{s.accounts, s.sessions, s.tokens}
 			}

@@ -231,7 +231,7 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 	}
 	s.Auth = auth.New(auth.Config{
 		Sessions: s.Sessions, Accounts: s.cached.accounts, Tokens: s.Tokens, JWT: s.jwt, SecondStep: s.steps.Demands,
-		Together: s.cached.together,
+		JoinedView: s.cached.joined,
 	})
 	s.events = &events.Hub{Auth: s.Auth, Version: s.storage.version, Log: c.Log}
 

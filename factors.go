@@ -112,7 +112,7 @@ func (s *Server) RemoveFactor(ctx context.Context, u *account.User, id string) e
 		}
 		s.Audit.Record(ctx, audit.SecondFactor.Removed, append(admin.AboutUser(u), slog.String("kind", string(f.Kind)), slog.String("factor", id))...)
 		s.tell(ctx, u, letters.FactorRemoved)
-		return s.Auth.RemoveEnded(session.WithReason(ctx, auth.Administrator), u.ID, nil)
+		return s.Auth.RemoveEnded(session.WithReason(ctx, auth.ReasonAdministrator), u.ID, nil)
 	}
 	return ErrNoFactor
 }
@@ -123,7 +123,7 @@ func (s *Server) RemoveFactors(ctx context.Context, u *account.User) error {
 		return err
 	}
 	s.tell(ctx, u, letters.FactorRemoved)
-	return s.Auth.RemoveEnded(session.WithReason(ctx, auth.Administrator), u.ID, nil)
+	return s.Auth.RemoveEnded(session.WithReason(ctx, auth.ReasonAdministrator), u.ID, nil)
 }
 
 // NewPassword is a password that an operator gives a user.
@@ -141,7 +141,7 @@ func (s *Server) SetPassword(ctx context.Context, u *account.User, n NewPassword
 		return err
 	}
 	s.tell(ctx, u, passwordNotices(removed)...)
-	return s.Auth.RemoveEnded(session.WithReason(ctx, auth.PasswordChanged), u.ID, nil)
+	return s.Auth.RemoveEnded(session.WithReason(ctx, auth.ReasonPasswordChanged), u.ID, nil)
 }
 
 // passwordNotices are about a password that someone else has set, and what was removed with it.
@@ -165,5 +165,5 @@ func (s *Server) endForFactors(ctx context.Context, u *account.User) (*account.U
 	if err := s.steps.EndPending(ctx, u.ID); err != nil { // the epoch is Django's, and can't be moved
 		return nil, err
 	}
-	return u, s.Auth.RemoveEnded(session.WithReason(ctx, auth.Administrator), u.ID, nil)
+	return u, s.Auth.RemoveEnded(session.WithReason(ctx, auth.ReasonAdministrator), u.ID, nil)
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/sqlite"
 )
 
-// Ended says how much [Server.AfterRestore] has ended.
-type Ended struct {
+// RestoreEnded says how much [Server.AfterRestore] has ended.
+type RestoreEnded struct {
 	Accounts int // that got a new epoch, so that nothing from before is accepted; 0 beside Django
 	Links    int // with which a password could be reset, or the first administrator be made
 	Sessions int // in Redis, too; beside Django those that Django made, and anonymous ones
@@ -21,10 +21,10 @@ type Ended struct {
 	Mail     int // messages that waited to be sent
 }
 
-// Keep says what [Server.AfterRestore] leaves in place.
-type Keep struct {
-	// Mail keeps the messages that wait to be sent. What was sent since the backup is then sent again, with links that don't work.
-	Mail bool
+// RestoreOptions says what [Server.AfterRestore] leaves in place.
+type RestoreOptions struct {
+	// KeepMail keeps the messages that wait to be sent. What was sent since the backup is then sent again, with links that don't work.
+	KeepMail bool
 }
 
 // AfterRestore ends everything that a database that was restored from a backup can't know the end of: all sessions and tokens, and
@@ -34,25 +34,25 @@ type Keep struct {
 //
 // Beside Django, the epoch of an account is computed from its password, and stays: a session that a sign-in in progress makes
 // meanwhile counts.
-func (s *Server) AfterRestore(ctx context.Context, keep Keep) (Ended, error) {
-	ended, err := admin.EndRestored(ctx, s.storage.Set, admin.RestoredOptions{KeepEpochs: s.storage.django != nil, KeepMail: keep.Mail})
+func (s *Server) AfterRestore(ctx context.Context, o RestoreOptions) (RestoreEnded, error) {
+	ended, err := admin.EndRestored(ctx, s.storage.Set, admin.RestoredOptions{KeepEpochs: s.storage.django != nil, KeepMail: o.KeepMail})
 	if err != nil {
-		return Ended(ended), err
+		return RestoreEnded(ended), err
 	}
 	for _, cache := range s.cached.caches {
 		if err := cache.DropEverything(ctx); err != nil {
-			return Ended(ended), fmt.Errorf("make other processes forget what they have cached: %w", err)
+			return RestoreEnded(ended), fmt.Errorf("make other processes forget what they have cached: %w", err)
 		}
 	}
 	s.Audit.Record(ctx, audit.Sys.Restored, slog.Int("accounts", ended.Accounts), slog.Int("links", ended.Links),
 		slog.Int("sessions", ended.Sessions), slog.Int("tokens", ended.Tokens), slog.Int("pending_sign_ins", ended.Signins),
 		slog.Int("mail", ended.Mail))
-	return Ended(ended), nil
+	return RestoreEnded(ended), nil
 }
 
 // Restored says what [Config.Restore] has done.
 type Restored struct {
-	Ended
+	RestoreEnded
 	Kept string // the path of the replaced database; "" if there was none
 }
 
@@ -61,7 +61,7 @@ type Restored struct {
 // in its audit log together with the attributes. So if Restore is interrupted at any moment, the database is either the replaced or the
 // restored one, and it can be called again. The replaced one is kept beside it. It is an error if a process has the database open, or
 // if the server secret doesn't open the backup.
-func (c Config) Restore(ctx context.Context, backup string, keep Keep, about ...slog.Attr) (r Restored, err error) {
+func (c Config) Restore(ctx context.Context, backup string, o RestoreOptions, about ...slog.Attr) (r Restored, err error) {
 	c.fill()
 	engine, err := c.engine()
 	if err != nil {
@@ -82,7 +82,7 @@ func (c Config) Restore(ctx context.Context, backup string, keep Keep, about ...
 		return r, err
 	}
 	err = s.Audit.Act(ctx, about, func(ctx context.Context) (err error) {
-		r.Ended, err = s.AfterRestore(ctx, keep)
+		r.RestoreEnded, err = s.AfterRestore(ctx, o)
 		return err
 	})
 	if err := errors.Join(err, s.Close()); err != nil {

@@ -81,8 +81,8 @@ type Config struct {
 	// error is an outage.
 	SecondStep func(ctx context.Context, user string) (bool, error)
 
-	// Together reads a session and its user in one step, if the stores can do that; nil: one after the other.
-	Together Together
+	// JoinedView reads a session and its user in one step, if the stores can do that; nil: one after the other.
+	JoinedView JoinedView
 }
 
 // Resolver authenticates requests. One load of the account serves both the check of the session's epoch and the identity. Set Basic
@@ -126,7 +126,7 @@ type request struct {
 
 	mu       sync.Mutex
 	user     *account.User // of the session
-	together *account.User // the user that was read together with the session; nil: none was
+	joined   *account.User // the user that was read together with the session; nil: none was
 	first    Identity      // the first that a session has given, kept here to save an allocation
 	settled  bool          // identity and refusal are what header has given
 	identity *Identity

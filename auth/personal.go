@@ -18,17 +18,17 @@ const (
 	maxPersonalName = 100 // characters
 )
 
-// Personal describes a personal token to create.
-type Personal struct {
+// PersonalToken describes a personal token to create.
+type PersonalToken struct {
 	Name      string
 	Scopes    []string      // permissions that the owner has; empty: everything that the owner may do
 	TTL       time.Duration // 0: never expires
 	IP, Agent string        // of the client that requests it
 }
 
-// NewPersonal creates a personal token for its owner, and returns its text, which is not stored. *[account.InvalidError],
+// NewPersonalToken creates a personal token for its owner, and returns its text, which is not stored. *[account.InvalidError],
 // [token.ErrLimit].
-func (a *Resolver) NewPersonal(ctx context.Context, owner *account.User, p Personal) (string, *token.Token, error) {
+func (a *Resolver) NewPersonalToken(ctx context.Context, owner *account.User, p PersonalToken) (string, *token.Token, error) {
 	p.Name = strings.TrimSpace(p.Name)
 	wrong := map[string][]password.Problem{}
 	add := func(field, code, message string) {

@@ -11,12 +11,12 @@ import (
 
 // Why a session has ended, where the store shows it. Package session has the reasons that its own calls give.
 const (
-	Expired         = "expired"
-	PasswordChanged = "password_changed"
-	AccountChanged  = "account_changed" // its user changed the factors or the address of the account from another session
-	Disabled        = "disabled"
-	Deleted         = "deleted"
-	Administrator   = "administrator" // an administrator ended it
+	ReasonExpired         = "expired"
+	ReasonPasswordChanged = "password_changed"
+	ReasonAccountChanged  = "account_changed" // its user changed the factors or the address of the account from another session
+	ReasonDisabled        = "disabled"
+	ReasonDeleted         = "deleted"
+	ReasonAdministrator   = "administrator" // an administrator ended it
 )
 
 // Recheck returns an identity with the current state of its session; or nil and why the session has ended, as far as the
@@ -47,19 +47,19 @@ func (a *Resolver) why(ctx context.Context, i *Identity) (string, error) {
 	u, err := a.c.Accounts.Load(ctx, i.User.ID)
 	switch {
 	case errors.Is(err, account.ErrNotFound):
-		return Deleted, nil
+		return ReasonDeleted, nil
 	case err != nil:
 		return "", err
 	case !u.IsActive:
-		return Disabled, nil
+		return ReasonDisabled, nil
 	case u.Epoch != i.User.Epoch && u.Password != i.User.Password && u.HasPassword():
-		return PasswordChanged, nil
+		return ReasonPasswordChanged, nil
 	case u.Epoch != i.User.Epoch && u.ChangedByOwner():
-		return AccountChanged, nil
+		return ReasonAccountChanged, nil
 	case u.Epoch != i.User.Epoch:
-		return Administrator, nil
+		return ReasonAdministrator, nil
 	case !time.Now().Before(i.Session.ExpiresAt):
-		return Expired, nil
+		return ReasonExpired, nil
 	}
-	return session.EndedElsewhere, nil
+	return session.ReasonEndedElsewhere, nil
 }

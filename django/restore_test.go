@@ -26,7 +26,7 @@ func TestNothingOfARestoredDjangoDatabaseCounts(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := p.encoded(t, name)
-		ended, err := p.server.AfterRestore(t.Context(), cloakroom.Keep{})
+		ended, err := p.server.AfterRestore(t.Context(), cloakroom.RestoreOptions{})
 		if err != nil || ended.Accounts != 0 || ended.Links != 1 || ended.Sessions < 3 {
 			t.Errorf("AfterRestore = %+v, %v", ended, err)
 		}

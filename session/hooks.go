@@ -16,10 +16,10 @@ type EndEvent struct {
 
 // The reasons for which sessions end.
 const (
-	SignedOut      = "signed_out"
-	SignedInAgain  = "signed_in_again" // the browser signed in again
-	EndedElsewhere = "ended_elsewhere" // its user ended it from another session
-	Replaced       = "replaced"        // a newer session took its place: MaxSessions
+	ReasonSignedOut      = "signed_out"
+	ReasonSignedInAgain  = "signed_in_again" // the browser signed in again
+	ReasonEndedElsewhere = "ended_elsewhere" // its user ended it from another session
+	ReasonReplaced       = "replaced"        // a newer session took its place: MaxSessions
 )
 
 type reasonKey struct{}

@@ -183,10 +183,10 @@ func TestOnEndIsCalledOnceForEachEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []session.EndEvent{
-		{User: "1", ID: first.ID, Reason: session.SignedInAgain},
-		{User: "1", ID: second.ID, Reason: session.SignedOut},
+		{User: "1", ID: first.ID, Reason: session.ReasonSignedInAgain},
+		{User: "1", ID: second.ID, Reason: session.ReasonSignedOut},
 		{User: "1", Except: fourth.ID, Reason: "disabled"},
-		{User: "1", ID: fourth.ID, Reason: session.EndedElsewhere},
+		{User: "1", ID: fourth.ID, Reason: session.ReasonEndedElsewhere},
 	}
 	if !slices.Equal(events, want) {
 		t.Errorf("events\n%+v, want\n%+v", events, want)

@@ -58,12 +58,12 @@ func (m *Manager) signOut(ctx context.Context, r *Record) error {
 		return err
 	}
 	m.logEnd(ctx, "logout", sessionAttrs(r)...)
-	m.notify(EndEvent{User: r.User, ID: r.PublicID, Reason: SignedOut})
+	m.notify(EndEvent{User: r.User, ID: r.PublicID, Reason: ReasonSignedOut})
 	return nil
 }
 
 // Revoke ends the session with this ID; user must be its user, or empty. ErrEnded if there is none. On any other error the
-// session may be live. The reason is that of [WithReason], or else [EndedElsewhere].
+// session may be live. The reason is that of [WithReason], or else [ReasonEndedElsewhere].
 func (m *Manager) Revoke(ctx context.Context, user, id string) error {
 	if err := m.needsStore(); err != nil {
 		return err
@@ -82,7 +82,7 @@ func (m *Manager) Revoke(ctx context.Context, user, id string) error {
 		return err
 	}
 	m.logEnd(ctx, "revoked", sessionAttrs(r)...)
-	m.notify(EndEvent{User: r.User, ID: r.PublicID, Reason: reason(ctx, EndedElsewhere)})
+	m.notify(EndEvent{User: r.User, ID: r.PublicID, Reason: reason(ctx, ReasonEndedElsewhere)})
 	return nil
 }
 
@@ -124,7 +124,7 @@ func (m *Manager) RevokeAll(ctx context.Context, user string, except *Session) (
 		return 0, errors.New("session: RevokeAll needs a user")
 	}
 	var spared ID
-	event := EndEvent{User: user, Reason: reason(ctx, EndedElsewhere)}
+	event := EndEvent{User: user, Reason: reason(ctx, ReasonEndedElsewhere)}
 	if except != nil {
 		spared, event.Except = except.record.ID, except.ID
 	}
@@ -148,7 +148,7 @@ func (m *Manager) trim(ctx context.Context, s *Session) {
 	sessions, err := m.List(ctx, s.User)
 	others := slices.DeleteFunc(sessions, func(o *Session) bool { return o.ID == s.ID })
 	for i := m.MaxSessions - 1; i < len(others) && err == nil; i++ {
-		if err = m.Revoke(WithReason(ctx, Replaced), s.User, others[i].ID); errors.Is(err, ErrEnded) {
+		if err = m.Revoke(WithReason(ctx, ReasonReplaced), s.User, others[i].ID); errors.Is(err, ErrEnded) {
 			err = nil
 		}
 	}

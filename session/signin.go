@@ -135,8 +135,8 @@ func (m *Manager) start(r *http.Request, record *Record) error {
 			return record, nil
 		})
 		if err == nil {
-			m.logEnd(r.Context(), SignedInAgain, sessionAttrs(before)...)
-			m.notify(EndEvent{User: before.User, ID: before.PublicID, Reason: SignedInAgain})
+			m.logEnd(r.Context(), ReasonSignedInAgain, sessionAttrs(before)...)
+			m.notify(EndEvent{User: before.User, ID: before.PublicID, Reason: ReasonSignedInAgain})
 		}
 		if !errors.Is(err, ErrNotFound) {
 			return err

@@ -4,7 +4,7 @@
 //		storetest.Run(t, func(t *testing.T) storetest.Stores { return open(t) })
 //	}
 //
-// An implementation of a single interface runs [Sessions], [Accounts], [Together], [Tokens], [Throttles], [Sealed], [Audit], [Factors],
+// An implementation of a single interface runs [Sessions], [Accounts], [JoinedView], [Tokens], [Throttles], [Sealed], [Audit], [Factors],
 // [Signins], [Links], [Grants], [Mail] or [Webhooks]. Run leaves out the cases of stores that may be nil and are. Each case is
 // a subtest that is named with a sentence, gets an empty store, and logs the broken promise when it fails.
 //
@@ -49,7 +49,7 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 	})
 	if s := open(t); reading(s.Sessions, s.Accounts) != nil {
 		t.Run("sessions with their users", func(t *testing.T) {
-			Together(t, func(t *testing.T) store.Set { return open(t).Set })
+			JoinedView(t, func(t *testing.T) store.Set { return open(t).Set })
 		})
 	}
 	t.Run("tokens", func(t *testing.T) {

@@ -25,7 +25,9 @@ type keepMail struct {
 	KeepMail bool `env:"-" help:"Send the mail that waited when the backup was made. Some of it was sent since, and its links don't work any more."`
 }
 
-func (k keepMail) keep() cloakroom.Keep { return cloakroom.Keep{Mail: k.KeepMail} }
+func (k keepMail) keep() cloakroom.RestoreOptions {
+	return cloakroom.RestoreOptions{KeepMail: k.KeepMail}
+}
 
 // restoreCost is what ends after a restore.
 const restoreCost = `A backup has sessions, tokens and links that have ended since it was made. After a restore they would count again. So all of
@@ -123,7 +125,7 @@ func (f auditFlag) list(ctx context.Context, a *app, s *cloakroom.Server) error 
 }
 
 // afterRestore ends what a restored database can't know the end of.
-func (a *app) afterRestore(ctx context.Context, s *cloakroom.Server, keep cloakroom.Keep) (ended cloakroom.Ended, err error) {
+func (a *app) afterRestore(ctx context.Context, s *cloakroom.Server, keep cloakroom.RestoreOptions) (ended cloakroom.RestoreEnded, err error) {
 	err = a.act(ctx, s, nil, func(ctx context.Context) (err error) {
 		ended, err = s.AfterRestore(ctx, keep)
 		return err
@@ -131,11 +133,11 @@ func (a *app) afterRestore(ctx context.Context, s *cloakroom.Server, keep cloakr
 	return ended, err
 }
 
-func restored(e cloakroom.Ended, changes *[]lookAt) restoredOut {
+func restored(e cloakroom.RestoreEnded, changes *[]lookAt) restoredOut {
 	return restoredOut{e.Accounts, e.Sessions, e.Tokens, e.Links, e.Signins, e.Mail, changes}
 }
 
-func (a *app) printRestored(e cloakroom.Ended, changes *[]lookAt) error {
+func (a *app) printRestored(e cloakroom.RestoreEnded, changes *[]lookAt) error {
 	if a.JSON {
 		return a.json(restored(e, changes))
 	}

@@ -64,11 +64,11 @@ func (c *restoreCmd) Run(ctx context.Context, a *app) error {
 		}
 	}
 	if a.JSON {
-		return a.json(restoreOut{file, r.Kept, restored(r.Ended, changes)})
+		return a.json(restoreOut{file, r.Kept, restored(r.RestoreEnded, changes)})
 	}
 	a.say("restored the database: %s", file)
 	if r.Kept != "" {
 		a.say("the one that it replaced: %s", r.Kept)
 	}
-	return a.printRestored(r.Ended, changes)
+	return a.printRestored(r.RestoreEnded, changes)
 }

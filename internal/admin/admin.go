@@ -96,7 +96,7 @@ func (s *Service) EditUser(ctx context.Context, id string, change func(*account.
 
 // DeleteUser deletes a user, which ends their sessions and tokens.
 func (s *Service) DeleteUser(ctx context.Context, u *account.User) error {
-	err := s.end(ctx, audit.User.Deleted, auth.Deleted, u, func() error { return s.Accounts.Delete(ctx, u.ID) })
+	err := s.end(ctx, audit.User.Deleted, auth.ReasonDeleted, u, func() error { return s.Accounts.Delete(ctx, u.ID) })
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (s *Service) DeleteUser(ctx context.Context, u *account.User) error {
 
 // DisableUser keeps a user from signing in, and ends their sessions, tokens and invitations. After an error call it again.
 func (s *Service) DisableUser(ctx context.Context, u *account.User) error {
-	err := s.end(ctx, audit.User.Archived, auth.Disabled, u, func() error { return s.Accounts.SetActive(ctx, u.ID, false) })
+	err := s.end(ctx, audit.User.Archived, auth.ReasonDisabled, u, func() error { return s.Accounts.SetActive(ctx, u.ID, false) })
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (s *Service) SetPassword(ctx context.Context, u *account.User, n NewPasswor
 	if n.KeepFactors {
 		kept = append(kept, slog.String("kept", "factors"))
 	}
-	err = s.end(ctx, audit.Password.Change, auth.PasswordChanged, u, func() error { return s.Accounts.SetPassword(ctx, u.ID, n.Password) }, kept...)
+	err = s.end(ctx, audit.Password.Change, auth.ReasonPasswordChanged, u, func() error { return s.Accounts.SetPassword(ctx, u.ID, n.Password) }, kept...)
 	if err != nil || n.KeepFactors {
 		return false, err
 	}
@@ -160,7 +160,7 @@ func (s *Service) SetPassword(ctx context.Context, u *account.User, n NewPasswor
 	if removed, err = s.removeFactors(ctx, u); err != nil || !removed {
 		return removed, err
 	}
-	err = s.end(ctx, audit.SecondFactor.Removed, auth.PasswordChanged, u, func() error {
+	err = s.end(ctx, audit.SecondFactor.Removed, auth.ReasonPasswordChanged, u, func() error {
 		// Ends what has been signed in with a factor since the password is another, and then what that has added.
 		if err := s.Accounts.RevokeAll(ctx, u.ID); err != nil {
 			return err
@@ -193,7 +193,7 @@ func (s *Service) removeFactors(ctx context.Context, u *account.User) (any bool,
 
 // RevokeAll ends all sessions and tokens of a user.
 func (s *Service) RevokeAll(ctx context.Context, u *account.User) error {
-	return s.end(ctx, audit.Token.Revoked, auth.Administrator, u, func() error { return s.Accounts.RevokeAll(ctx, u.ID) },
+	return s.end(ctx, audit.Token.Revoked, auth.ReasonAdministrator, u, func() error { return s.Accounts.RevokeAll(ctx, u.ID) },
 		slog.String("kind", "everything"))
 }
 
@@ -211,7 +211,7 @@ func (s *Service) RemoveFactors(ctx context.Context, u *account.User) error {
 	if err := s.SecondStep.RemoveAll(ctx, u.ID); err != nil {
 		return err
 	}
-	return s.end(ctx, audit.SecondFactor.Removed, auth.Administrator, u, func() error { return s.Accounts.RevokeAll(ctx, u.ID) },
+	return s.end(ctx, audit.SecondFactor.Removed, auth.ReasonAdministrator, u, func() error { return s.Accounts.RevokeAll(ctx, u.ID) },
 		slog.String("kind", "all"))
 }
 
@@ -240,7 +240,7 @@ func (s *Service) DeclareCompromised(ctx context.Context, u *account.User, c Com
 		}
 		// After the links: a sign-in through one that has read the account since the epoch moved is removed now, or finds its
 		// link gone.
-		s.cleanUp(ctx, u, auth.Administrator)
+		s.cleanUp(ctx, u, auth.ReasonAdministrator)
 		s.record(ctx, audit.User.Compromised, u, kept...)
 		if s.SecondStep == nil {
 			return nil

@@ -77,7 +77,7 @@ func TestActsAreRecordedOnceTheyAreDone(t *testing.T) {
 	if err := s.DeleteUser(t.Context(), u); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{u.ID + " " + auth.Deleted}; !slices.Equal(got, want) {
+	if want := []string{u.ID + " " + auth.ReasonDeleted}; !slices.Equal(got, want) {
 		t.Errorf("cleaned up %q, want %q", got, want)
 	}
 	want := []string{

@@ -117,7 +117,7 @@ func (w *Watch) check(ctx context.Context) error {
 
 // ended closes the page whose session a check found ended, once that is certain.
 func (w *Watch) ended(reason string) {
-	if (reason == auth.PasswordChanged || reason == auth.AccountChanged) && w.unconfirmed() {
+	if (reason == auth.ReasonPasswordChanged || reason == auth.ReasonAccountChanged) && w.unconfirmed() {
 		return
 	}
 	w.end(reason)

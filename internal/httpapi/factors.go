@@ -323,7 +323,7 @@ func (c *call) endWithoutEpoch(ctx context.Context, u *account.User, except *ses
 	if err := c.api.Steps.EndPending(ctx, u.ID); err != nil {
 		return nil, err
 	}
-	return u, c.api.Auth.RemoveEnded(session.WithReason(ctx, auth.AccountChanged), u.ID, except)
+	return u, c.api.Auth.RemoveEnded(session.WithReason(ctx, auth.ReasonAccountChanged), u.ID, except)
 }
 
 // afterChange gives the session of the caller the epoch that a change of factors has moved to. The change is done, so what fails
@@ -337,5 +337,5 @@ func (c *call) afterChange(change *authenticator.Change, second bool, methods ..
 		return
 	}
 	c.api.rememberDevice(c.w, c.r, change.User)
-	c.remove(change.User.ID, auth.AccountChanged, c.current())
+	c.remove(change.User.ID, auth.ReasonAccountChanged, c.current())
 }

@@ -178,7 +178,7 @@ func (c *call) removeSince(u *account.User, since int64) error {
 			}
 		}
 	}
-	c.removeAll(u.ID, auth.AccountChanged)
+	c.removeAll(u.ID, auth.ReasonAccountChanged)
 	// Only now: while the password counted, a second factor that was missing would have let it in alone.
 	return c.api.Steps.RemoveSince(c.ctx(), u.ID, since)
 }

@@ -146,7 +146,7 @@ func changePassword(c *call, in changePasswordIn) (none, error) {
 		return none{}, nil
 	}
 	c.api.rememberDevice(c.w, c.r, u)
-	c.remove(u.ID, auth.PasswordChanged, c.current())
+	c.remove(u.ID, auth.ReasonPasswordChanged, c.current())
 	return none{}, nil
 }
 

@@ -44,7 +44,7 @@ func resetPassword(c *call, in resetIn) (resetOut, error) {
 		return resetOut{}, err
 	}
 	c.notify(u, letters.PasswordChanged)
-	c.removeAll(u.ID, auth.PasswordChanged)
+	c.removeAll(u.ID, auth.ReasonPasswordChanged)
 	c.api.rememberDevice(c.w, c.r, u)
 	return resetOut{c.enrolAfterReset(u)}, nil
 }

@@ -126,7 +126,7 @@ func (c *call) enrolled(p *signin.Pending, change *authenticator.Change, methods
 	if err != nil {
 		return userOut{}, err
 	}
-	c.removeAll(u.ID, auth.AccountChanged)
+	c.removeAll(u.ID, auth.ReasonAccountChanged)
 	return c.sessionOf(p, u, demand, methods)
 }
 

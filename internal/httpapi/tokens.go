@@ -74,14 +74,14 @@ func createToken(c *call, in createTokenIn) (tokenOut, error) {
 	if err := required(map[string]*string{"name": in.Name}); err != nil {
 		return tokenOut{}, err
 	}
-	p := auth.Personal{Name: *in.Name, TTL: token.DefaultTTL, IP: addressText(c.address()), Agent: agent(c.r)}
+	p := auth.PersonalToken{Name: *in.Name, TTL: token.DefaultTTL, IP: addressText(c.address()), Agent: agent(c.r)}
 	if in.Scopes != nil {
 		p.Scopes = *in.Scopes
 	}
 	if in.TTL != nil {
 		p.TTL = seconds(*in.TTL)
 	}
-	text, t, err := c.api.Auth.NewPersonal(c.ctx(), c.who.User, p)
+	text, t, err := c.api.Auth.NewPersonalToken(c.ctx(), c.who.User, p)
 	if err != nil {
 		return tokenOut{}, err
 	}

@@ -171,7 +171,7 @@ func TestChecksByResultAndSource(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	expect(t, m, 1, "revocations_total", "cause", session.SignedOut)
+	expect(t, m, 1, "revocations_total", "cause", session.ReasonSignedOut)
 	expect(t, m, 1, "revocation_seconds")
 	expect(t, m, 1, "fence_wait_seconds")
 	check(t, manager, r, nothing)

@@ -39,8 +39,8 @@ func (s sessions) Load(ctx context.Context, id session.ID) (r *session.Record, e
 	return r, err
 }
 
-// Together returns the read of sessions with their users measured, as a load of a session; nil for nil.
-func (m *Metrics) Together(read func(context.Context, session.ID, int64) (*session.Record, *account.User, error)) func(context.Context, session.ID, int64) (*session.Record, *account.User, error) {
+// JoinedView returns the read of sessions with their users measured, as a load of a session; nil for nil.
+func (m *Metrics) JoinedView(read func(context.Context, session.ID, int64) (*session.Record, *account.User, error)) func(context.Context, session.ID, int64) (*session.Record, *account.User, error) {
 	if m == nil || read == nil {
 		return read
 	}

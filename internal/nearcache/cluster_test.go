@@ -41,7 +41,7 @@ type member struct {
 	sessions session.Store
 	accounts account.Store
 	tokens   token.Store
-	together nearcache.ReadTogether
+	together nearcache.JoinedView
 	stop     func()
 }
 
@@ -93,7 +93,7 @@ func (c *cluster) idle(config nearcache.Config) *member {
 	c.t.Cleanup(m.cache.Close)
 	m.sessions = m.cache.Sessions(gatedSessions{c.db.Sessions, m.gate})
 	m.accounts = m.cache.Accounts(gatedAccounts{c.db.Accounts, m.gate})
-	m.together = m.cache.Together(func(ctx context.Context, id session.ID, _ int64) (*session.Record, *account.User, error) {
+	m.together = m.cache.JoinedView(func(ctx context.Context, id session.ID, _ int64) (*session.Record, *account.User, error) {
 		r, err := c.db.Sessions.Load(ctx, id)
 		if err != nil {
 			return nil, nil, err

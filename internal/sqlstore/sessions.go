@@ -254,13 +254,13 @@ func (s *sessions) values(r *session.Record, version string) []any {
 		r.Bound, text(r.Binding)}
 }
 
-// Together returns what reads a session and its user in one statement; nil unless accounts is the store of users of the same
+// JoinedView returns what reads a session and its user in one statement; nil unless accounts is the store of users of the same
 // [DB]. The user is nil if there is none, or may be one that another statement finds.
-func (s *sessions) Together(accounts account.Store) func(context.Context, session.ID) (*session.Record, *account.User, error) {
+func (s *sessions) JoinedView(accounts account.Store) func(context.Context, session.ID) (*session.Record, *account.User, error) {
 	if accounts != account.Store(s.accounts) {
 		return nil
 	}
-	return s.readTogether
+	return s.readJoined
 }
 
 // both is a session and its user.
@@ -269,7 +269,7 @@ type both struct {
 	user    *account.User
 }
 
-func (s *sessions) readTogether(ctx context.Context, id session.ID) (*session.Record, *account.User, error) {
+func (s *sessions) readJoined(ctx context.Context, id session.ID) (*session.Record, *account.User, error) {
 	var b both
 	read := func(c Columns) (err error) {
 		b, err = scanBoth(c)

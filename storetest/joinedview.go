@@ -10,29 +10,29 @@ import (
 	"github.com/cloakroom-auth/cloakroom/store"
 )
 
-// readTogether reads a session and its user in one step.
-type readTogether = func(context.Context, session.ID) (*session.Record, *account.User, error)
+// joinedView reads a session and its user in one step.
+type joinedView = func(context.Context, session.ID) (*session.Record, *account.User, error)
 
 // reading returns what reads sessions of the stores together with their users; nil if they can't do that.
-func reading(sessions session.Store, accounts account.Store) readTogether {
+func reading(sessions session.Store, accounts account.Store) joinedView {
 	s, ok := sessions.(interface {
-		Together(account.Store) readTogether
+		JoinedView(account.Store) joinedView
 	})
 	if !ok {
 		return nil
 	}
-	return s.Together(accounts)
+	return s.JoinedView(accounts)
 }
 
-// Together runs the cases of sessions that are read together with their users. open returns empty stores, whose Sessions have
-// the method Together.
-func Together(t *testing.T, open func(t *testing.T) store.Set) {
+// JoinedView runs the cases of sessions that are read together with their users. open returns empty stores, whose Sessions have
+// the method JoinedView.
+func JoinedView(t *testing.T, open func(t *testing.T) store.Set) {
 	run(t, open, togetherCases)
 }
 
 var togetherCases = []testCase[store.Set]{
 	{
-		"a session and its user are what both loads return", "Together: the session and its user",
+		"a session and its user are what both loads return", "JoinedView: the session and its user",
 		func(t *testing.T, s store.Set) {
 			grouped(t, s.Accounts, "staff", "app.see", "app.do")
 			plain, rich := enrolled(t, s.Accounts, user("ann")), user("bob")
@@ -44,7 +44,7 @@ var togetherCases = []testCase[store.Set]{
 		},
 	},
 	{
-		"a change of the user is seen by the next read", "Together: as of the call",
+		"a change of the user is seen by the next read", "JoinedView: as of the call",
 		func(t *testing.T, s store.Set) {
 			u := enrolled(t, s.Accounts, user("ann"))
 			r := created(t, s.Sessions, 1, u.ID)
@@ -56,7 +56,7 @@ var togetherCases = []testCase[store.Set]{
 		},
 	},
 	{
-		"a user's ID counts only as it was given", "Together: no user if there is none",
+		"a user's ID counts only as it was given", "JoinedView: no user if there is none",
 		func(t *testing.T, s store.Set) {
 			id := enrolled(t, s.Accounts, user("ann")).ID
 			for n, other := range []string{
@@ -68,7 +68,7 @@ var togetherCases = []testCase[store.Set]{
 		},
 	},
 	{
-		"a session that doesn't exist is not found", "Together: session.ErrNotFound",
+		"a session that doesn't exist is not found", "JoinedView: session.ErrNotFound",
 		func(t *testing.T, s store.Set) {
 			r := created(t, s.Sessions, 1, enrolled(t, s.Accounts, user("ann")).ID)
 			_, _, err := reading(s.Sessions, s.Accounts)(t.Context(), id(2))
@@ -79,7 +79,7 @@ var togetherCases = []testCase[store.Set]{
 		},
 	},
 	{
-		"a context that has ended is an outage", "Together: the context",
+		"a context that has ended is an outage", "JoinedView: the context",
 		func(t *testing.T, s store.Set) {
 			r := created(t, s.Sessions, 1, enrolled(t, s.Accounts, user("ann")).ID)
 			ctx, cancel := context.WithCancel(t.Context())
@@ -90,7 +90,7 @@ var togetherCases = []testCase[store.Set]{
 		},
 	},
 	{
-		"users of another store are not read", "Together: nil for accounts of another store",
+		"users of another store are not read", "JoinedView: nil for accounts of another store",
 		func(t *testing.T, s store.Set) {
 			if reading(s.Sessions, struct{ account.Store }{s.Accounts}) != nil {
 				t.Fatal("it reads users past the store that was given")

@@ -7,26 +7,26 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// ReadTogether reads a session and its user in one step, and returns the error for the session. u is nil if there is no such user,
+// JoinedView reads a session and its user in one step, and returns the error for the session. u is nil if there is no such user,
 // or if it was not read.
-type ReadTogether = func(ctx context.Context, id session.ID, now int64) (r *session.Record, u *account.User, err error)
+type JoinedView = func(ctx context.Context, id session.ID, now int64) (r *session.Record, u *account.User, err error)
 
-// Together returns read behind the cache, for the stores that Sessions and Accounts were called with; nil for nil. A session from
+// JoinedView returns read behind the cache, for the stores that Sessions and Accounts were called with; nil for nil. A session from
 // memory comes without its user, who is in memory too.
-func (c *Cache) Together(read ReadTogether) ReadTogether {
+func (c *Cache) JoinedView(read JoinedView) JoinedView {
 	if read == nil {
 		return nil
 	}
-	return together{c.sessions, c.accounts, read}.view
+	return joinedView{c.sessions, c.accounts, read}.view
 }
 
-type together struct {
+type joinedView struct {
 	sessions *sessions
 	accounts *accounts
-	read     ReadTogether
+	read     JoinedView
 }
 
-func (t together) view(ctx context.Context, id session.ID, now int64) (*session.Record, *account.User, error) {
+func (t joinedView) view(ctx context.Context, id session.ID, now int64) (*session.Record, *account.User, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
@@ -38,7 +38,7 @@ func (t together) view(ctx context.Context, id session.ID, now int64) (*session.
 }
 
 // miss reads both from the store and caches both. Where several callers miss the same session, one reads for all.
-func (t together) miss(ctx context.Context, id session.ID, now int64, live bool) (r *session.Record, u *account.User, err error) {
+func (t joinedView) miss(ctx context.Context, id session.ID, now int64, live bool) (r *session.Record, u *account.User, err error) {
 	load := func(ctx context.Context, id session.ID) (r *session.Record, err error) {
 		begun := t.accounts.cache.beginRead()
 		if r, u, err = t.read(ctx, id, now); err == nil && u != nil {
