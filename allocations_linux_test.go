@@ -38,7 +38,7 @@ func TestMeWithABoundSessionAsksNoStore(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	stored := 0
-	s.Sessions.OnCheck = func(c session.Check) {
+	s.Sessions.OnCheck = func(c session.CheckEvent) {
 		if c.Stored || c.Result != "live" {
 			stored++
 		}

@@ -27,7 +27,7 @@ func TestTenThousandEventsCostRequestsNothing(t *testing.T) {
 		Webhooks: []cloakroom.Webhook{{URL: endpoint.URL, Secrets: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}},
 	})
 	stored := atomic.Int64{}
-	srv.Sessions.OnCheck = func(c session.Check) {
+	srv.Sessions.OnCheck = func(c session.CheckEvent) {
 		if c.Stored || c.Result != "live" {
 			stored.Add(1)
 		}

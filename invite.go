@@ -82,8 +82,8 @@ func (s *Server) inviting(ctx context.Context) (*letters.Service, error) {
 	return &inviting, nil
 }
 
-// OpenInvitation is an invitation that wasn't used yet, and hasn't expired.
-type OpenInvitation struct {
+// UnusedInvitation is an invitation that wasn't used yet, and hasn't expired.
+type UnusedInvitation struct {
 	ID       string
 	Address  string
 	Groups   []string
@@ -95,8 +95,8 @@ type OpenInvitation struct {
 }
 
 // Invitations returns the invitations that can be used, in no particular order.
-func (s *Server) Invitations(ctx context.Context) ([]OpenInvitation, error) {
-	var all []OpenInvitation
+func (s *Server) Invitations(ctx context.Context) ([]UnusedInvitation, error) {
+	var all []UnusedInvitation
 	for after := ""; s.storage.Mail != nil; {
 		page, err := s.storage.Mail.Invitations(ctx, after, 200)
 		if err != nil {
@@ -107,7 +107,7 @@ func (s *Server) Invitations(ctx context.Context) ([]OpenInvitation, error) {
 		}
 		for _, i := range page {
 			if i.Expires > time.Now().Unix() {
-				all = append(all, OpenInvitation{i.ID, i.Address, i.Groups, i.Language, i.Printed, i.Inviter, time.Unix(i.Created, 0), time.Unix(i.Expires, 0)})
+				all = append(all, UnusedInvitation{i.ID, i.Address, i.Groups, i.Language, i.Printed, i.Inviter, time.Unix(i.Created, 0), time.Unix(i.Expires, 0)})
 			}
 		}
 		after = page[len(page)-1].ID

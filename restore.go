@@ -71,7 +71,7 @@ func (c Config) Restore(ctx context.Context, backup string, o RestoreOptions, ab
 	if !ok {
 		return r, errNoFile
 	}
-	replacement, err := sqlite.Prepare(ctx, string(file), backup)
+	replacement, err := sqlite.PrepareRestore(ctx, string(file), backup)
 	if err != nil {
 		return r, err
 	}

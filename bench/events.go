@@ -36,7 +36,7 @@ func (b *bench) events(ctx context.Context) error {
 		return err
 	}
 	reads := atomic.Int64{}
-	srv.Sessions.OnCheck = func(c session.Check) {
+	srv.Sessions.OnCheck = func(c session.CheckEvent) {
 		if c.Stored {
 			reads.Add(1)
 		}

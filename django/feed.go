@@ -238,11 +238,11 @@ func (db *DB) alterTables(ctx context.Context, do func(t *sql.Tx) error) error {
 	})
 }
 
-// ErrListening is returned by RemoveFeed while a server answers from memory. Without the feed, that server would miss
+// ErrFeedInUse is returned by RemoveFeed while a server answers from memory. Without the feed, that server would miss
 // Django's changes.
-var ErrListening = errors.New("a running Cloakroom server answers from memory and needs the feed: stop it first, or start it with --revocation strict")
+var ErrFeedInUse = errors.New("a running Cloakroom server answers from memory and needs the feed: stop it first, or start it with --revocation strict")
 
-// RemoveFeed removes the triggers, their function and, if nothing else is in it, [Schema]. It returns [ErrListening] while a
+// RemoveFeed removes the triggers, their function and, if nothing else is in it, [Schema]. It returns [ErrFeedInUse] while a
 // server needs them.
 func (db *DB) RemoveFeed(ctx context.Context) error {
 	if !db.dialect.postgres {
@@ -253,7 +253,7 @@ func (db *DB) RemoveFeed(ctx context.Context) error {
 		return err
 	}
 	if listening {
-		return ErrListening
+		return ErrFeedInUse
 	}
 	return db.alterTables(ctx, func(t *sql.Tx) error {
 		if err := dropTriggers(ctx, t, ""); err != nil {

@@ -264,7 +264,7 @@ func TestTheFeedStaysWhileAServerNeedsIt(t *testing.T) {
 	p := newFed(t)
 	db := opened(t, django.Config{Database: p.config.DB[len("django+"):], Keys: keys})
 	p.agree(t, func() string {
-		if err := db.RemoveFeed(t.Context()); !errors.Is(err, django.ErrListening) {
+		if err := db.RemoveFeed(t.Context()); !errors.Is(err, django.ErrFeedInUse) {
 			return fmt.Sprintf("the feed is removed under a server that needs it: %v", err)
 		}
 		return ""

@@ -12,8 +12,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
-// ProofLife is for how long a browser that a session is bound to has proven itself.
-const ProofLife = 10 * time.Minute
+// ProofLifetime is for how long a browser that a session is bound to has proven itself.
+const ProofLifetime = 10 * time.Minute
 
 // ErrUnproven says that the request has no proof that it comes from the browser that its session is bound to, and that the browser
 // says it couldn't get one because of the server. The session lives: answer 503.

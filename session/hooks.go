@@ -51,17 +51,17 @@ func (m *Manager) notify(e EndEvent) {
 // observer holds two functions that are called after Manager.OnEnd and Manager.OnCheck.
 type observer struct {
 	ended   func(EndEvent)
-	checked func(Check)
+	checked func(CheckEvent)
 }
 
 // Observe adds functions that are called after OnEnd and OnCheck, with the same values and under the same rules. Either may
 // be nil. Code that uses a Manager without owning its fields needs it. Call it before first use.
-func (m *Manager) Observe(ended func(EndEvent), checked func(Check)) {
+func (m *Manager) Observe(ended func(EndEvent), checked func(CheckEvent)) {
 	m.observers = append(m.observers, observer{ended, checked})
 }
 
-// Check is the result of looking up one ticket, for [Manager.OnCheck].
-type Check struct {
+// CheckEvent is the result of looking up one ticket, for [Manager.OnCheck].
+type CheckEvent struct {
 	Result string // "live", "unknown" (no such session), "expired", "revoked" (the account's epoch differs), "unproven" (not from the browser that it is bound to) or "unavailable"
 	Stored bool   // a store was asked, and not this process's cache alone
 }
@@ -81,7 +81,7 @@ func (m *Manager) notifyCheck(ctx context.Context, result string) {
 	if m.OnCheck == nil && len(m.observers) == 0 {
 		return
 	}
-	c := Check{Result: result, Stored: reqinfo.Stored(ctx)}
+	c := CheckEvent{Result: result, Stored: reqinfo.Stored(ctx)}
 	if m.OnCheck != nil {
 		m.OnCheck(c)
 	}

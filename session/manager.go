@@ -79,7 +79,7 @@ type Manager struct {
 	OnCookieChange func([]ID)
 
 	// OnCheck is called for each check of a ticket. It must not block. nil: no call.
-	OnCheck func(Check)
+	OnCheck func(CheckEvent)
 
 	// Audit records what happens to sessions, and never gets a ticket. nil: nothing is recorded.
 	Audit *audit.Log

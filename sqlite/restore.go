@@ -32,11 +32,11 @@ type Replacement struct {
 // beside are the endings of the files that SQLite keeps beside a database.
 var beside = []string{"-wal", "-shm", "-journal"}
 
-// Prepare copies the database in the file backup to a place beside the database at path, and checks that it is an undamaged database
+// PrepareRestore copies the database in the file backup to a place beside the database at path, and checks that it is an undamaged database
 // of this program, with no newer schema. It changes neither of them. It is [ErrInUse] if a process has the database open.
 //
 // The copy belongs to the caller, who may open it with [Open], and closes it before calling Put.
-func Prepare(ctx context.Context, path, backup string) (*Replacement, error) {
+func PrepareRestore(ctx context.Context, path, backup string) (*Replacement, error) {
 	r := &Replacement{real: resolve(path)}
 	r.Path = r.real + ".restoring"
 	if err := r.prepare(ctx, backup); err != nil {

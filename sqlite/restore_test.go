@@ -43,7 +43,7 @@ func holds(t *testing.T, path, name string) {
 // restore does what a restore does, and returns where the replaced database is.
 func restore(t *testing.T, path, backup string) (kept string) {
 	t.Helper()
-	r, err := sqlite.Prepare(t.Context(), path, backup)
+	r, err := sqlite.PrepareRestore(t.Context(), path, backup)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestADatabaseInUseIsNotReplaced(t *testing.T) {
 	if got := other.tell("create 1"); got != "ok" {
 		t.Fatal(got)
 	}
-	if _, err := sqlite.Prepare(t.Context(), path, backup); !errors.Is(err, sqlite.ErrInUse) {
+	if _, err := sqlite.PrepareRestore(t.Context(), path, backup); !errors.Is(err, sqlite.ErrInUse) {
 		t.Errorf("Prepare: %v", err)
 	}
 	if got := other.tell("load 1"); got != "ok" {
@@ -130,11 +130,11 @@ func TestADatabaseInUseIsNotReplaced(t *testing.T) {
 // TestADatabaseIsHeldWhileItIsReplaced so that no server starts on the one that is about to go.
 func TestADatabaseIsHeldWhileItIsReplaced(t *testing.T) {
 	path, backup := twoDatabases(t)
-	r, err := sqlite.Prepare(t.Context(), path, backup)
+	r, err := sqlite.PrepareRestore(t.Context(), path, backup)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sqlite.Prepare(t.Context(), path, backup); err == nil {
+	if _, err := sqlite.PrepareRestore(t.Context(), path, backup); err == nil {
 		t.Error("two restores at once")
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // Open waits for who holds the database
@@ -176,7 +176,7 @@ func TestOnlyAnUndamagedDatabaseOfThisProgramIsRestored(t *testing.T) {
 		"empty": "empty database", "text": "not an SQLite database", "damaged": "damaged", "newer": "", "cut": "damaged",
 		"foreign": "another program's database", "itself": "is the database itself", "nowhere": "find the backup",
 	} {
-		r, err := sqlite.Prepare(t.Context(), path, file(name))
+		r, err := sqlite.PrepareRestore(t.Context(), path, file(name))
 		if err == nil {
 			r.Close()
 			t.Errorf("%s: Prepare accepts it", name)

@@ -71,7 +71,7 @@ func everyCall(ctx context.Context, s store.Set) (errs []error) {
 	note(err)
 	changed := *k
 	note(s.Tokens.Replace(ctx, k, &changed))
-	note(s.Tokens.Touch(ctx, []token.Used{{ID: k.ID, At: 1}}))
+	note(s.Tokens.Touch(ctx, []token.Use{{ID: k.ID, At: 1}}))
 	_, err = s.Tokens.List(ctx, token.Query{})
 	note(err)
 	note(s.Tokens.Delete(ctx, k.ID))

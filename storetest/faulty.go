@@ -142,7 +142,7 @@ func (f faultyTokens) Replace(ctx context.Context, old, new *token.Record) error
 	return stored(f.plan, "token.Replace", new, func(new *token.Record) error { return f.store.Replace(ctx, old, new) })
 }
 
-func (f faultyTokens) Touch(ctx context.Context, uses []token.Used) error {
+func (f faultyTokens) Touch(ctx context.Context, uses []token.Use) error {
 	return attempt(f.plan, "token.Touch", func() error { return f.store.Touch(ctx, uses) })
 }
 

@@ -182,7 +182,7 @@ func (s *Service) Use(ctx context.Context, t *Token) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resilience.BackgroundTimeout)
 	defer cancel()
-	s.write(ctx, []Used{{ID: t.id, At: now}})
+	s.write(ctx, []Use{{ID: t.id, At: now}})
 }
 
 func over(r *Record, now int64) bool { return r.Expires != 0 && now >= r.Expires }

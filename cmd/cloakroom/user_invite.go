@@ -114,7 +114,7 @@ func (c *userInvite) list(ctx context.Context, a *app, s *cloakroom.Server) erro
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(all, func(a, b cloakroom.OpenInvitation) int { return cmp.Compare(a.Address, b.Address) })
+	slices.SortFunc(all, func(a, b cloakroom.UnusedInvitation) int { return cmp.Compare(a.Address, b.Address) })
 	out, rows := []openInvitationOut{}, [][]string{}
 	for _, i := range all {
 		out = append(out, openInvitationOut{i.Address, append([]string{}, i.Groups...), i.Language, i.Printed, i.Inviter, i.Created.UTC(), i.Expires.UTC()})

@@ -39,7 +39,7 @@ const (
 	offerLife = 2 * time.Minute
 
 	// challengeLife is how long a challenge can be answered. A browser keeps the challenge until it needs it, which is within
-	// session.ProofLife while the session is in use. After a longer pause it gets a new one, so that a proof made in advance and carried
+	// session.ProofLifetime while the session is in use. After a longer pause it gets a new one, so that a proof made in advance and carried
 	// away is soon worth nothing.
 	challengeLife = 20 * time.Minute
 

@@ -164,7 +164,7 @@ func (w *Watch) unproven(s *session.Session) bool {
 		return false
 	}
 	if w.proven.IsZero() {
-		w.proven = time.Now().Add(session.ProofLife)
+		w.proven = time.Now().Add(session.ProofLifetime)
 	}
 	return !time.Now().Before(w.proven)
 }

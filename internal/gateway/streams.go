@@ -172,7 +172,7 @@ func (s *streams) unproven(one *stream, who *auth.Identity) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if one.proven.IsZero() {
-		one.proven = time.Now().Add(session.ProofLife)
+		one.proven = time.Now().Add(session.ProofLifetime)
 	}
 	return one.endless && !time.Now().Before(one.proven)
 }

@@ -97,7 +97,7 @@ func (m *Metrics) counterFunc(name, help string, value func() float64) {
 }
 
 // Checked counts a check. It is for session.Manager.OnCheck.
-func (m *Metrics) Checked(c session.Check) {
+func (m *Metrics) Checked(c session.CheckEvent) {
 	source := 0
 	if c.Stored {
 		source = 1
