@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# Runs the tests of each outside program against its newest release, and writes the table of docs/tested-with.md.
+#
+#   scripts/newest.sh              every program
+#   scripts/newest.sh Valkey nginx only these; the table stays as it is
+#
+# The programs are packages of Debian's unstable and experimental, with the libraries that they need, unpacked into .cache/newest/root.
+# Nothing is installed. Their loader and the path of their libraries are set to those in there, so they run on an older Debian.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/tools.sh
+root=$PWD/.cache/newest/root
+packages=(postgresql-18 valkey-server redis-server pgbouncer nginx-light caddy haproxy python3 python3.14 python3-djangorestframework
+  python3-djangorestframework-simplejwt python3-cryptography python3-psycopg2 python3-argon2 python3-bcrypt gunicorn)
+
+# unpack downloads and unpacks the packages. apt verifies them as usual. Django's newest is in experimental.
+unpack() {
+  local dir=$PWD/.cache/newest options mirror
+  say "unpacking the newest releases into .cache/newest"
+  mirror=$(debian_mirror)
+  rm -rf "$dir"
+  mkdir -p "$dir"/{lists,cache/archives}/partial "$dir/unpacking"
+  : >"$dir/status"
+  for suite in sid experimental; do
+    echo "deb [target=Packages signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
+  done >"$dir/sources.list"
+  options=(-q -o Dir::Etc::sourcelist="$dir/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::Etc::preferencesparts=/dev/null
+    -o Dir::State::lists="$dir/lists" -o Dir::State::status="$dir/status" -o Dir::Cache="$dir/cache" -o Debug::NoLocking=1
+    -o APT::Install-Recommends=false -o Acquire::Languages=none -o Acquire::Retries=3 -o APT::Sandbox::User=)
+  apt-get "${options[@]}" update
+  apt-get "${options[@]}" -y --download-only install "${packages[@]}" python3-django/experimental >"$dir/log" ||
+    apt-get "${options[@]}" -y --download-only install "${packages[@]}" python3-django
+  for package in "$dir"/cache/archives/*.deb; do dpkg-deb -x "$package" "$dir/unpacking"; done
+  rm -rf "$dir/cache" "$dir/lists"
+  mv "$dir/unpacking" "$root"
+  local libraries=$root/usr/lib/x86_64-linux-gnu program
+  for program in "$root"/usr/lib/postgresql/18/bin/* "$root"/usr/bin/{python3.14,redis-check-rdb,redis-cli,valkey-check-rdb} \
+    "$root"/usr/sbin/{haproxy,nginx,pgbouncer}; do
+    patchelf --set-interpreter "$libraries/ld-linux-x86-64.so.2" --force-rpath --set-rpath "$libraries:$root/usr/lib/postgresql/18/lib" "$program"
+  done
+  mkdir -p "$dir"/{postgres,redis,valkey,other}
+  ln -s "$root"/usr/lib/postgresql/18/bin/* "$dir/postgres/"
+  ln -s "$root/usr/bin/redis-server" "$dir/redis/redis-server"
+  ln -s "$root/usr/bin/valkey-server" "$dir/valkey/redis-server"
+  ln -s "$root"/usr/sbin/{nginx,pgbouncer,haproxy} "$root/usr/bin/caddy" "$dir/other/"
+}
+
+[ "$(dpkg --print-architecture)" = amd64 ] || { echo "not run: the paths here are those of amd64" >&2; exit 1; }
+need patchelf patchelf
+need_servers
+[ -d "$root" ] || unpack
+bin=$PWD/.cache/newest
+rows=()
+failed=()
+
+# try NAME VERSION DIRECTORY PATTERN PACKAGE... runs the tests that match in these packages, with the programs of a directory.
+try() {
+  local name=$1 version=$2 dir=$3 pattern=$4 result=passed
+  shift 4
+  if [ "${#only[@]}" -gt 0 ] && [[ " ${only[*]} " != *" $name "* ]]; then return; fi
+  say "$name $version"
+  PATH=$dir:$PATH CLOAKROOM_TESTS_NEED_ALL=1 go test -count=1 -timeout 40m -run "$pattern" "$@" || { result=failed; failed+=("$name"); }
+  rows+=("| $name | $version | \`go test -run '${pattern//|/\\|}' $*\` | $result |")
+}
+# skip NAME VERSION REASON notes what wasn't run.
+skip() { if [ "${#only[@]}" = 0 ]; then rows+=("| $1 | $2 | | not run: $3 |"); fi; }
+
+only=("$@")
+python=$root/usr/bin/python3.14 # it finds its modules beside itself
+version() { "$@" 2>&1 | grep -oE '[0-9]+(\.[0-9]+)+' | head -1; }
+
+postgres=$(version "$bin/postgres/postgres" --version)
+try PostgreSQL "$postgres" "$bin/postgres" . ./postgres
+try PostgreSQL "$postgres" "$bin/postgres" 'Postgres|Failover' ./internal/nearcache ./test/server
+for store in Valkey Redis; do
+  dir=$bin/${store,,}
+  try "$store" "$(version "$dir/redis-server" --version)" "$dir" . ./redis ./internal/redisdb
+  try "$store" "$(version "$dir/redis-server" --version)" "$dir" Redis ./internal/nearcache ./test/server
+done
+try PgBouncer "$(version "$bin/other/pgbouncer" --version)" "$bin/other" TestBehindAPooler ./test/server
+try nginx "$(version "$bin/other/nginx" -v)" "$bin/other" Nginx ./test/gateway
+try Caddy "$(version "$bin/other/caddy" version)" "$bin/other" Caddy ./test/gateway
+skip HAProxy "$(version "$bin/other/haproxy" -v)" "no test puts it in front of the program"
+export CLOAKROOM_PYTHON=$python
+django=$(version "$python" -c 'import django; print(django.__version__)')
+rest=$(version "$python" -c 'import rest_framework; print(rest_framework.VERSION)')
+try Django "$django with REST framework $rest on Python $(version "$python" --version)" "$PATH" 'Import|Django' ./django
+try simplejwt "$(version "$python" -c 'import rest_framework_simplejwt; print(rest_framework_simplejwt.__version__)')" "$PATH" SimpleJWT ./internal/jwt
+printf '%s\n' "${rows[@]}"
+if [ "${#only[@]}" = 0 ]; then
+  {
+    echo "# Tested with"
+    echo
+    echo "The newest releases of the programs beside Cloakroom, and what their tests said. \`scripts/newest.sh\` runs them and writes this page;"
+    echo "\`make test\` uses the versions of the machine's own Debian."
+    echo
+    echo "This ran on $(date -u +%F), on Debian $(cat /etc/debian_version) with $(go env GOVERSION)."
+    echo
+    echo "| program | version | tests | result |"
+    echo "|---|---|---|---|"
+    printf '%s\n' "${rows[@]}"
+  } >docs/tested-with.md
+fi
+[ "${#failed[@]}" = 0 ] || { say "failed: ${failed[*]}"; exit 1; }
