@@ -2,7 +2,7 @@
 # go-oidc, and the clock of a provider that differs from ours: which of an ID token's times it forgives.
 #
 # A guess: one allowance for a clock that is off, the same for the start of a token (nbf), for its end (exp) and for iat.
-# Behaviour: five minutes at the start and none at the end: nbf four minutes ahead passes, exp one second ago doesn't. iat isn't looked at;
+# Behaviour: five minutes at the start and none at the end: nbf four minutes ahead passes, exp two seconds ago doesn't. iat isn't looked at;
 # a year ahead passes. So with the provider's clock behind ours by more than the life of its ID tokens no one can sign in, and
 # with ours behind by six minutes only tokens with nbf are refused. exp as a text is read as a number.
 #
