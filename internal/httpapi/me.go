@@ -92,7 +92,7 @@ func (t *userCache) line(u *account.User) []byte {
 
 // haveSameJSON reports whether [newUserOut] makes the same of both users.
 func haveSameJSON(a, b *account.User) bool {
-	return a.ID == b.ID && a.Username == b.Username && a.Email == b.Email && a.FirstName == b.FirstName && a.LastName == b.LastName &&
+	return a.ID == b.ID && a.Username == b.Username && a.Email == b.Email && a.Language == b.Language && a.FirstName == b.FirstName && a.LastName == b.LastName &&
 		a.DateJoined == b.DateJoined && a.LastLogin == b.LastLogin && a.IsStaff == b.IsStaff && a.IsSuperuser == b.IsSuperuser &&
 		slices.Equal(a.Groups, b.Groups) && slices.Equal(a.Permissions, b.Permissions) && a.Extra.Public == b.Extra.Public
 }
