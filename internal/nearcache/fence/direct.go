@@ -3,8 +3,10 @@ package fence
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -30,6 +32,9 @@ const (
 	gatherFrom = 8
 	// placeEvery is after how many heartbeats a node sends one on the feed itself, with its place; with many nodes it is less often.
 	placeEvery = 40
+	// olderFor is how long after the last message of a node that can't read gathered heartbeats none are gathered. Such a node hears the
+	// feed for no longer: it has connected again by then, and asked who answers from memory.
+	olderFor = 2 * maxSilence
 	// linkFor is how long an answered greeting lets a node send directly.
 	linkFor = 3 * time.Minute
 	// greetEvery is how often the same node is greeted at most while it answers, and greetSoon while it doesn't.
@@ -240,7 +245,7 @@ func (n *Node) handleReminder(m message) {
 // gatherer returns the place of the node that sends this node's heartbeat with others', or "" if this node sends it. That is the first by
 // name to which the direct way works, unless a heartbeat that took it hasn't come back. The caller holds mu.
 func (n *Node) gatherer(number uint64) (place string) {
-	if n.direct == nil || len(n.peers) < gatherFrom || len(n.gathered) > 0 || n.placeDue(number) {
+	if n.direct == nil || len(n.peers) < gatherFrom || len(n.gathered) > 0 || n.placeDue(number) || n.besideOlder() {
 		return ""
 	}
 	now := n.memory.Now()
@@ -281,30 +286,50 @@ func (n *Node) gatherHeartbeat(node, nonce string) {
 func (n *Node) heartbeatTexts(caches bool, number uint64) (texts []string) {
 	nonce := strconv.FormatUint(number, 36)
 	var words []string
-	for node, nonce := range n.gathered {
-		words = append(words, node, nonce)
+	if !n.besideOlder() {
+		for node, nonce := range n.gathered {
+			words = append(words, node, nonce)
+		}
 	}
 	n.gathered = map[string]string{}
 	switch {
 	case len(words) > 0 && !n.placeDue(number):
 		words = append(words, n.name, nonce)
 	case caches:
-		texts = append(texts, heartbeat+" "+n.name+" "+nonce)
+		texts = append(texts, heartbeat+" "+n.name+" "+nonce+readsGathered)
 	default:
-		texts = append(texts, ping+" "+n.name+" "+nonce)
+		texts = append(texts, ping+" "+n.name+" "+nonce+readsGathered)
 	}
 	if n.direct != nil && len(texts) > 0 {
-		texts[0] += " " + n.direct.Place()
+		texts[0] += n.direct.Place()
 		n.placed = true
 	}
 	return append(texts, listText(gathered+" "+n.name, words, 2)...)
 }
 
-// handleGathered handles the heartbeats of several nodes. Each counts from when its own node began to send it.
+// handleGathered handles the heartbeats of several nodes. Each counts from when its own node began to send it. It gives no lease if a
+// node hears the feed that can't read it, and so doesn't know of that lease.
 func (n *Node) handleGathered(m message) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	older := n.besideOlder()
 	for i := 0; i < len(m.rest); i += 2 {
-		n.heardHeartbeat(heartbeat, m.rest[i], m.rest[i+1])
+		if m.rest[i] != n.name || !older {
+			n.heardHeartbeat(heartbeat, m.rest[i], m.rest[i+1])
+		}
 	}
+}
+
+// noteBuild notes whether the node of a heartbeat or a question can't read gathered heartbeats. The caller holds mu.
+func (n *Node) noteBuild(m message) {
+	if !strings.Contains(m.rest[0], readsGathered) {
+		n.older[m.node] = n.memory.Now()
+	}
+}
+
+// besideOlder reports whether a node hears the feed that can't read gathered heartbeats. The caller holds mu.
+func (n *Node) besideOlder() bool {
+	now := n.memory.Now()
+	maps.DeleteFunc(n.older, func(_ string, at time.Duration) bool { return now-at > olderFor })
+	return len(n.older) > 0
 }

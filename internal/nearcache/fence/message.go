@@ -9,8 +9,8 @@ import (
 
 // A message is words separated by single blanks.
 //
-//	B NODE NONCE [PLACE] heartbeat
-//	P NODE NONCE [PLACE] heartbeat of a node that caches nothing, so others needn't wait for its acknowledgement
+//	B NODE NONCE         heartbeat
+//	P NODE NONCE         heartbeat of a node that caches nothing, so others needn't wait for its acknowledgement
 //	G NODE (NODE NONCE)… heartbeats of several nodes, gathered by the first
 //	I NODE TOKEN KEY…    notice: drop the entries of these keys and cache nothing for them for a while
 //	A NODE TOKEN…        acknowledgement of these notices, and of all that their senders have numbered lower
@@ -30,6 +30,9 @@ import (
 // A node's name is random for each start of a process, because two processes with one name would answer for each other. A
 // token is the name of the sending node, a hyphen and a number in base 36; a node numbers its notices in the order in which it sends
 // them. A key is a letter, a colon and 16 bytes in base64url.
+//
+// On the feed a nonce ends in "@" and perhaps the place of its node: who sends "@" can read G. A build that can't takes all of it for the
+// nonce, which it doesn't look into.
 const (
 	heartbeat       = "B"
 	ping            = "P"
@@ -42,13 +45,15 @@ const (
 	answer          = "R"
 	greeting        = "H"
 	welcome         = "W"
+
+	readsGathered = "@"
 )
 
 // message is a parsed message.
 type message struct {
 	kind string
 	node string
-	rest []string // the nonce and a place; nodes and nonces; a token and keys or nodes; tokens; or the asker, its nonce and nodes
+	rest []string // the nonce; nodes and nonces; a token and keys or nodes; tokens; or the asker, its nonce and nodes
 }
 
 // parse is strict: a node must not treat a message as handled if it can't read all of it.
@@ -58,12 +63,10 @@ func parse(text string) (m message, ok bool) {
 		return message{}, false
 	}
 	switch m.kind {
-	case heartbeat, ping:
-		return m, len(m.rest) == 1 || len(m.rest) == 2
+	case heartbeat, ping, question:
+		return m, len(m.rest) == 1
 	case gathered:
 		return m, len(m.rest) >= 2 && len(m.rest)%2 == 0
-	case question:
-		return m, len(m.rest) == 1
 	case reminder:
 		return m, len(m.rest) >= 2
 	case answer:

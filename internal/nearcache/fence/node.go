@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,6 +52,9 @@ type Node struct {
 	gathered  map[string]string   // heartbeats of others that wait to be passed on: nonces by node
 	placed    bool                // this node's place was told since the feed came up
 
+	older map[string]time.Duration // nodes that can't read gathered heartbeats, and when they were last heard
+	left  map[string]time.Duration // nodes that have left, and when
+
 	loggedDown time.Duration // when the log was last told that the feed is down; 0: it is up, as far as the log says
 	unsent     error         // why the last heartbeat could not be sent; nil: it was
 }
@@ -62,6 +66,7 @@ func NewNode(m Memory, f feed.Feed, d Direct, strict bool, logger *slog.Logger) 
 		memory: m, feed: f, direct: d, strict: strict, logger: logger, name: rand.Text()[:16],
 		beatNow: make(chan struct{}, 1), ackReady: make(chan struct{}, 1), askNow: make(chan struct{}, 1), sending: make(chan struct{}, 1),
 		notices: map[string]*pendingNotice{}, upOnce: make(chan struct{}), links: map[string]*link{},
+		left: map[string]time.Duration{},
 	}
 	n.reset()
 	return n
@@ -143,7 +148,7 @@ func (n *Node) reset() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.up, n.unacked, n.questions, n.asked, n.told, n.placed = false, nil, nil, "", false, false
-	n.positions, n.gathered = map[string]position{}, map[string]string{}
+	n.positions, n.gathered, n.older = map[string]position{}, map[string]string{}, map[string]time.Duration{}
 	n.heartbeats, n.peers = map[string]time.Duration{}, map[string]time.Duration{}
 	for _, p := range n.notices {
 		p.broken = true
@@ -191,11 +196,13 @@ func (n *Node) handleUnknown(text string) {
 
 // handleHeartbeat handles a heartbeat that its node has sent on the feed itself.
 func (n *Node) handleHeartbeat(m message) {
+	nonce, place, _ := strings.Cut(m.rest[0], readsGathered)
 	n.mu.Lock()
-	n.heardHeartbeat(m.kind, m.node, m.rest[0])
+	n.noteBuild(m)
+	n.heardHeartbeat(m.kind, m.node, nonce)
 	n.mu.Unlock()
-	if m.node != n.name && len(m.rest) == 2 {
-		n.greet(m.node, m.rest[1])
+	if m.node != n.name && place != "" {
+		n.greet(m.node, place)
 	}
 }
 
@@ -203,7 +210,7 @@ func (n *Node) handleHeartbeat(m message) {
 // holds mu.
 func (n *Node) heardHeartbeat(kind, node, nonce string) {
 	if node != n.name {
-		if kind == heartbeat {
+		if kind == heartbeat && !n.hasLeft(node) {
 			n.peers[node] = n.memory.Now()
 		}
 		return
@@ -251,10 +258,19 @@ func (n *Node) handleNotice(m message, text string) {
 	n.acknowledge(m.node, token)
 }
 
+// hasLeft reports whether a node has left. It answers nothing from memory ever again, whatever was sent before and comes late. The
+// caller holds mu.
+func (n *Node) hasLeft(node string) bool {
+	_, left := n.left[node]
+	return left
+}
+
 func (n *Node) handleLeave(from string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.left[from] = n.memory.Now()
 	delete(n.peers, from)
+	delete(n.older, from)
 	delete(n.links, from)
 	delete(n.gathered, from)
 	for _, p := range n.notices {

@@ -31,7 +31,7 @@ func (n *Node) ask(ctx context.Context) {
 			return
 		case <-n.askNow:
 		}
-		nonce := strconv.FormatUint(number, 36)
+		nonce := strconv.FormatUint(number, 36) + readsGathered
 		n.mu.Lock()
 		up := n.up
 		if up {
@@ -54,6 +54,7 @@ func (n *Node) ask(ctx context.Context) {
 func (n *Node) handleQuestion(m message) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.noteBuild(m)
 	if m.node == n.name || !n.running || n.strict {
 		return
 	}
@@ -100,7 +101,7 @@ func (n *Node) handleAnswer(m message) {
 	now := n.memory.Now()
 	n.told = true
 	for _, peer := range m.rest[2:] {
-		if peer != n.name {
+		if peer != n.name && !n.hasLeft(peer) {
 			n.peers[peer] = now
 		}
 	}
@@ -109,7 +110,7 @@ func (n *Node) handleAnswer(m message) {
 			continue
 		}
 		for _, peer := range m.rest[2:] {
-			if peer != n.name && !p.answered[peer] {
+			if peer != n.name && !n.hasLeft(peer) && !p.answered[peer] {
 				p.missing[peer] = now + lease + margin
 			}
 		}

@@ -144,6 +144,11 @@ func (n *Node) prune() {
 			delete(n.peers, peer)
 		}
 	}
+	for node, at := range n.left {
+		if now-at > lease+margin {
+			delete(n.left, node)
+		}
+	}
 	n.pruneLinks(now)
 }
 
@@ -185,7 +190,7 @@ func (n *Node) sendAcknowledgement(ctx context.Context, text string) {
 func (n *Node) Reach(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, maxSilence)
 	defer cancel()
-	return n.feed.Send(ctx, ping+" "+n.name+" -")
+	return n.feed.Send(ctx, ping+" "+n.name+" -"+readsGathered)
 }
 
 func (n *Node) sendLeave() {
