@@ -1,11 +1,13 @@
 package cloakroom_test
 
 import (
+	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode"
@@ -52,6 +54,35 @@ func TestLinksInTheDocsResolve(t *testing.T) {
 	}
 	if links == 0 {
 		t.Fatal("no Markdown file has a relative link: the pattern doesn't match any more")
+	}
+}
+
+// TestEachDecisionHasItsOwnNumber also checks that the list has each page of docs/adr under the number of its file.
+func TestEachDecisionHasItsOwnNumber(t *testing.T) {
+	list, err := os.ReadFile("docs/adr/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := filepath.Glob("docs/adr/[0-9]*.md")
+	if err != nil || len(pages) < 2 {
+		t.Fatalf("%d pages: %v", len(pages), err)
+	}
+	numbers := map[int]string{}
+	for _, page := range pages {
+		name := filepath.Base(page)
+		number, err := strconv.Atoi(name[:4])
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if other := numbers[number]; other != "" {
+			t.Errorf("%s and %s have the same number", other, name)
+		}
+		numbers[number] = name
+		row := regexp.MustCompile(fmt.Sprintf(`(?m)^\| %d \| \[[^]]+\]\(%s\) \|$`, number, regexp.QuoteMeta(name)))
+		if n := len(row.FindAll(list, -1)); n != 1 {
+			t.Errorf("the list has %d rows of %s with its number, want 1", n, name)
+		}
 	}
 }
 
