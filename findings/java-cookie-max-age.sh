@@ -15,7 +15,7 @@ trap 'rm -rf "$dir"' EXIT
 cd "$dir"
 if ! javac -version 2>&1 | grep -q '^javac 17\.'; then
   chmod 755 .
-  apt-get download -q openjdk-17-jdk-headless openjdk-17-jre-headless >/dev/null
+  apt-get download -q -o APT::Sandbox::User= openjdk-17-jdk-headless openjdk-17-jre-headless >/dev/null
   for package in *.deb; do dpkg-deb -x "$package" root; done
   PATH="$dir/root/usr/lib/jvm/java-17-openjdk-$(dpkg --print-architecture)/bin:$PATH"
 fi

@@ -12,7 +12,7 @@ dir=$(mktemp -d)
 chmod 755 "$dir"
 trap '[ ! -e "$dir/pid" ] || kill "$(cat "$dir/pid")"; sleep 0.2; rm -rf "$dir"' EXIT
 cd "$dir"
-apt-get download -q nginx 2>/dev/null >/dev/null
+apt-get download -q -o APT::Sandbox::User= nginx >/dev/null
 dpkg-deb -x nginx_*.deb root
 port() { node -e 'const s=require("net").createServer().listen(0,"127.0.0.1",()=>{console.log(s.address().port);s.close()})'; }
 front=$(port) back=$(port)

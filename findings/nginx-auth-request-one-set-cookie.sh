@@ -14,7 +14,7 @@ dir=$(mktemp -d)
 chmod 755 "$dir"
 trap 'for f in "$dir"/*.pid; do [ ! -e "$f" ] || kill "$(cat "$f")" 2>/dev/null; done; sleep 0.3; rm -rf "$dir"' EXIT
 cd "$dir"
-apt-get download -q nginx caddy >/dev/null 2>&1
+apt-get download -q -o APT::Sandbox::User= nginx caddy >/dev/null
 for package in *.deb; do dpkg-deb -x "$package" root; done
 port() { node -e 'const s=require("net").createServer().listen(0,"127.0.0.1",()=>{console.log(s.address().port);s.close()})'; }
 auth=$(port) app=$(port) front=$(port) other=$(port)

@@ -15,7 +15,7 @@ trap 'rm -rf "$dir"' EXIT
 cd "$dir"
 npm init -y >/dev/null
 npm install --silent --no-audit --no-fund otpauth@9.5.2
-apt-get download -q python3-pyotp=2.6.0-3 >/dev/null 2>&1
+apt-get download -q -o APT::Sandbox::User= python3-pyotp=2.6.0-3 >/dev/null
 dpkg-deb -x python3-pyotp_*.deb root
 cat >uri.mjs <<'JS'
 import { TOTP, URI } from "otpauth";

@@ -12,7 +12,7 @@ dir=$(mktemp -d)
 chmod 755 "$dir"
 trap 'rm -rf "$dir"' EXIT
 cd "$dir"
-apt-get download -q pass-otp=1.2.0-7 python3-pyotp >/dev/null 2>&1
+apt-get download -q -o APT::Sandbox::User= pass-otp=1.2.0-7 python3-pyotp >/dev/null
 for package in *.deb; do dpkg-deb -x "$package" root; done
 npm init -y >/dev/null
 npm install --silent --no-audit --no-fund otpauth@9.5.2

@@ -12,7 +12,7 @@ dir=$(mktemp -d)
 chmod 755 "$dir"
 trap 'rm -rf "$dir"' EXIT
 cd "$dir"
-apt-get download -q python3-jwt=2.6.0-1+deb12u1 >/dev/null 2>&1
+apt-get download -q -o APT::Sandbox::User= python3-jwt=2.6.0-1+deb12u1 >/dev/null
 dpkg-deb -x python3-jwt_*.deb root
 npm init -y >/dev/null
 npm install --silent --no-audit --no-fund jose@6.1.0 jsonwebtoken@9.0.2 fast-jwt@6.0.2

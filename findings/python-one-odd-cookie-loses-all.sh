@@ -13,9 +13,9 @@ dir=$(mktemp -d)
 chmod 755 "$dir"
 trap 'rm -rf "$dir"' EXIT
 cd "$dir"
-apt-get download -q python3-aiohttp python3-aiosignal python3-async-timeout python3-attr python3-charset-normalizer python3-frozenlist \
+apt-get download -q -o APT::Sandbox::User= python3-aiohttp python3-aiosignal python3-async-timeout python3-attr python3-charset-normalizer python3-frozenlist \
   python3-multidict python3-yarl python3-idna python3-bottle python3-tornado python3-starlette python3-anyio python3-sniffio \
-  python3-falcon python3-werkzeug python3-markupsafe >/dev/null 2>&1
+  python3-falcon python3-werkzeug python3-markupsafe >/dev/null
 for package in *.deb; do dpkg-deb -x "$package" root; done
 cat >read.py <<'PY'
 import http.cookies, platform

@@ -13,8 +13,8 @@ dir=$(mktemp -d)
 chmod 755 "$dir"
 trap 'rm -rf "$dir"' EXIT
 cd "$dir"
-apt-get download -q $(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances \
-  ruby-rack libcgi-pm-perl libplack-perl libmojolicious-perl php8.2-cgi | grep '^[a-z]' | grep -E '^(ruby|libruby|rubygems|lib.*-perl|php8|libargon|libsodium|libyaml-0|libpcre2-8|libxml2|libicu72)' | sort -u) >/dev/null 2>&1
+apt-get download -q -o APT::Sandbox::User= $(apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances \
+  ruby-rack libcgi-pm-perl libplack-perl libmojolicious-perl php8.2-cgi | grep '^[a-z]' | grep -E '^(ruby|libruby|rubygems|lib.*-perl|php8|libargon|libsodium|libyaml-0|libpcre2-8|libxml2|libicu72)' | sort -u) >/dev/null
 for package in *.deb; do dpkg-deb -x "$package" root; done
 cat >read.rb <<'RB'
 require "rack"

@@ -13,7 +13,7 @@ dir=$(mktemp -d)
 trap 'kill "$server" "$listener" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$dir"' EXIT
 cd "$dir"
 chmod 755 "$dir"
-apt-get download -q redis-server=5:7.0.15-1~deb12u10 redis-tools=5:7.0.15-1~deb12u10 libjemalloc2 liblua5.1-0 liblzf1 libhiredis0.14 lua-bitop lua-cjson >/dev/null 2>&1
+apt-get download -q -o APT::Sandbox::User= redis-server=5:7.0.15-1~deb12u10 redis-tools=5:7.0.15-1~deb12u10 libjemalloc2 liblua5.1-0 liblzf1 libhiredis0.14 lua-bitop lua-cjson >/dev/null
 for package in *.deb; do dpkg-deb -x "$package" root; done
 LD_LIBRARY_PATH=$(echo "$dir"/root/usr/lib/*-linux-gnu)
 export LD_LIBRARY_PATH

@@ -14,7 +14,7 @@ chmod 755 "$dir"
 trap 'rm -rf "$dir"' EXIT
 cd "$dir"
 packages="curl libcurl4 wget python3-requests python3-urllib3 python3-idna python3-chardet python3-certifi python3-six"
-apt-get download -q $packages >/dev/null 2>&1
+apt-get download -q -o APT::Sandbox::User= $packages >/dev/null
 for package in *.deb; do dpkg-deb -x "$package" root; done
 npm init -y >/dev/null
 npm install --silent --no-audit --no-fund superagent@10.2.3 got@14.4.7 tough4@npm:tough-cookie@4.1.4 tough6@npm:tough-cookie@6.0.0
