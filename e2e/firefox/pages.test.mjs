@@ -9,19 +9,25 @@ import { admin, startServer } from "../lib/server.mjs";
 import { startSite } from "../lib/site.mjs";
 import { authenticator } from "../lib/totp.mjs";
 
-const limit = { timeout: 60_000 };
+const limit = { timeout: 120_000 }; // only a hang reaches it
 
 async function startFirefox(t) {
   const executablePath = process.env.FIREFOX ?? "/usr/bin/firefox-esr";
-  const browser = await puppeteer.launch({ browser: "firefox", executablePath, headless: true });
+  const browser = await puppeteer.launch({ browser: "firefox", executablePath, headless: true, ...limit });
   t.after(() => browser.close());
   return browser;
+}
+
+async function newPage(context) {
+  const page = await context.newPage();
+  page.setDefaultNavigationTimeout(limit.timeout);
+  return page;
 }
 
 /** Opens a page in a profile of its own. The test fails at its end if the page has thrown an error. */
 async function open(t, browser, address) {
   const context = await browser.createBrowserContext();
-  const page = await context.newPage();
+  const page = await newPage(context);
   const errors = [];
   page.on("pageerror", (error) => errors.push(error.message));
   t.after(async () => {
@@ -111,7 +117,7 @@ test("the client in Firefox, from another origin of the same site", async (t) =>
   assert.equal(await signIn(), username);
   await shows(page, "authenticated");
 
-  const tab = await page.browserContext().newPage();
+  const tab = await newPage(page.browserContext());
   await tab.goto(site);
   await shows(tab, "authenticated");
   await tab.evaluate(() => auth.logout());
