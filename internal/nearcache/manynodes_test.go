@@ -249,6 +249,9 @@ func TestManyNodesInOneProcess(t *testing.T) {
 			if n <= 64 && r.p99 > longest {
 				t.Errorf("with %d nodes a sign-out takes %v", n, r.p99)
 			}
+			if n <= 8 && r.p50 > 10*time.Millisecond {
+				t.Errorf("with %d nodes half of the sign-outs take %v or more", n, r.p50)
+			}
 		}
 		r := simulate(t, n, true)
 		direct = append(direct, r)
