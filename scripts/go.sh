@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/tools.sh
 need_servers
+need systemd-analyze systemd # release reads its unit with it; where systemd doesn't run, its package starts nothing
 (cd e2e && npm_ci) # test/server signs people in at npm's oidc-provider
 
 # The files of the tests are kept in memory, if there is plenty: databases then don't wait for the disk at each commit. No test
