@@ -60,7 +60,7 @@ func main() {
 	fmt.Println(claims["username"], claims["sub"])
 }
 `, "main.go"},
-		{"Python", "python", "verify.py", []string{need(t, "python3"), "main.py"}, `import json, sys
+		{"Python", "python", "verify.py", []string{need(t, "/usr/bin/python3"), "main.py"}, `import json, sys
 from urllib.parse import unquote
 from verify import verify
 assertion, method, path, url, keys = sys.argv[1:]

@@ -110,16 +110,16 @@ func (p *process) listening(address string) {
 	p.t.Fatalf("no process listens at %s:\n%s", address, p.log.String())
 }
 
-// need returns the path of a program that make test installs.
+// need returns the path of a program that make test installs: the first one in the PATH, or Debian's.
 func need(t testing.TB, name string) string {
 	t.Helper()
-	for _, dir := range []string{"/usr/bin/", "", "/usr/sbin/", "/usr/local/sbin/", "/sbin/"} {
+	for _, dir := range []string{"", "/usr/bin/", "/usr/sbin/", "/usr/local/sbin/", "/sbin/"} {
 		if path, err := exec.LookPath(dir + name); err == nil {
 			return path
 		}
 	}
 	if os.Getenv("CLOAKROOM_TESTS_NEED_ALL") != "" {
-		t.Fatalf("%s isn't installed: apt-get install %s", name, name)
+		t.Fatalf("%s isn't installed: apt-get install %s", name, filepath.Base(name))
 	}
 	t.Skipf("left out: %s isn't installed (make test installs it)", name)
 	return ""
