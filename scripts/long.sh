@@ -16,5 +16,5 @@ CLOAKROOM_LONG=1 bash e2e/run.sh
 bash e2e/run.sh walks.test.mjs # follows the pages of docs/start as their readers do
 CLOAKROOM_LONG=1 bash scripts/docs.sh --check
 bash e2e/run.sh firefox/pages.test.mjs
-bash scripts/newest.sh # against the newest releases of the programs beside ours
 FUZZ_SECONDS=60 bash scripts/check.sh
+bash scripts/newest.sh # against the newest releases of the programs beside ours
