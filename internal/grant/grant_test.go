@@ -621,6 +621,66 @@ func TestWhatAnOutageHidesIsLookedAtAgain(t *testing.T) {
 	})
 }
 
+// brokenFor is a store that can't list the grants of some users.
+type brokenFor struct {
+	link.GrantStore
+	users  []string
+	healed atomic.Bool
+	asked  atomic.Int64 // how often it was asked for theirs since
+}
+
+func (b *brokenFor) List(ctx context.Context, user, after string, limit int) ([]*link.Grant, error) {
+	if slices.Contains(b.users, user) {
+		if !b.healed.Load() {
+			return nil, storetest.ErrFault
+		}
+		b.asked.Add(1)
+	}
+	return b.GrantStore.List(ctx, user, after, limit)
+}
+
+// TestAUserWhoseGrantsCannotBeReadHoldsUpNoOther: those of the others are revoked as fast as ever, whether they were noted or are due, and
+// theirs are looked at once that is possible.
+func TestAUserWhoseGrantsCannotBeReadHoldsUpNoOther(t *testing.T) {
+	t.Attr("threat", "O15")
+	synctest.Test(t, func(t *testing.T) {
+		o := newOP()
+		w := newWorld(t, o)
+		n := w.node()
+		broken := &brokenFor{GrantStore: w.set.Grants, users: []string{"b", "c", "d", "e"}}
+		n.Store = broken
+		w.begin("one")
+		w.begin("another")
+		w.keep(n, "one", 86400)
+		w.keep(n, "another", 86400)
+		run(t, n)
+		for _, user := range broken.users {
+			n.Ended(session.EndEvent{User: user})
+		}
+		time.Sleep(time.Minute)
+		w.manager.OnEnd = n.Ended
+		must(t, w.manager.Revoke(t.Context(), "ada", "one"))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if got := o.revocations(); len(got) != 2 {
+			t.Fatalf("revoked %q, want both tokens of the noted user", got)
+		}
+		w.manager.OnEnd = nil // as if another process had ended it
+		must(t, w.manager.Revoke(t.Context(), "ada", "another"))
+		time.Sleep(11 * time.Minute)
+		synctest.Wait()
+		if got := o.revocations(); len(got) != 4 {
+			t.Errorf("revoked %q, want those of a grant that is due as well", got)
+		}
+		broken.healed.Store(true)
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		if got := broken.asked.Load(); got != int64(len(broken.users)) {
+			t.Errorf("afterwards %d users were looked at, want %d, once each", got, len(broken.users))
+		}
+	})
+}
+
 // TestARevocationIsRepeatedUntilTheProviderHasHeardOfIt, and given up after a day.
 func TestARevocationIsRepeatedUntilTheProviderHasHeardOfIt(t *testing.T) {
 	t.Attr("threat", "O15")

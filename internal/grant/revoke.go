@@ -62,8 +62,8 @@ func (s *Service) takeEnded() map[string]bool {
 // Flush has other processes look at the tokens of sessions that have ended in this one, and that Run hasn't looked at: those that a command
 // has ended, or a server just before it stopped. They look within seconds. Call it when Run has ended, or was never called.
 func (s *Service) Flush(ctx context.Context) error {
-	for user := range s.takeEnded() {
-		err := s.eachOf(ctx, user, func(list []*link.Grant) error {
+	return eachUser(s.takeEnded(), func(user string) error {
+		return s.eachOf(ctx, user, func(list []*link.Grant) error {
 			for _, g := range list {
 				if err := s.hasten(ctx, g); err != nil {
 					return err
@@ -71,11 +71,7 @@ func (s *Service) Flush(ctx context.Context) error {
 			}
 			return nil
 		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }
 
 // hasten makes a grant due now.
@@ -213,17 +209,17 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
-// look revokes what was dropped, and looks at the grants of the users whose sessions have ended here, and at those that are due.
+// look revokes what was dropped, and looks at the grants of the users whose sessions have ended here, and at those that are due. A user
+// whose grants can't be looked at holds up no other, and is looked at again with the next tick.
 func (s *Service) look(ctx context.Context) {
 	s.revokeDropped(ctx)
 	users := s.takeEnded()
-	for user := range users {
-		if err := s.eachOf(ctx, user, func(list []*link.Grant) error { return s.lookAt(ctx, list) }); err != nil {
-			s.putBack(users)
-			s.lookFailed(ctx, err)
-			return
-		}
-		delete(users, user)
+	err := eachUser(users, func(user string) error {
+		return s.eachOf(ctx, user, func(list []*link.Grant) error { return s.lookAt(ctx, list) })
+	})
+	if err != nil {
+		s.putBack(users)
+		s.lookFailed(ctx, err)
 	}
 	for {
 		due, err := s.due(ctx)
@@ -240,6 +236,26 @@ func (s *Service) look(ctx context.Context) {
 	}
 }
 
+// eachUser calls do with each user, takes out those for which it succeeds, and returns the last error. If it fails for one user, it goes on
+// with the others; but after some failures in a row it is the store that fails, and the others are left.
+func eachUser(users map[string]bool, do func(user string) error) (last error) {
+	inRow := 0
+	for user := range users {
+		if err := do(user); err != nil {
+			last = err
+			if inRow++; inRow == mostInRow {
+				return last
+			}
+			continue
+		}
+		inRow = 0
+		delete(users, user)
+	}
+	return last
+}
+
+const mostInRow = 5
+
 func (s *Service) lookFailed(ctx context.Context, err error) {
 	if ctx.Err() == nil {
 		s.Log.LogAttrs(ctx, slog.LevelWarn, "tokens of ended sessions not revoked yet", slog.Any("error", err))
@@ -252,7 +268,7 @@ func (s *Service) due(ctx context.Context) ([]*link.Grant, error) {
 	return s.Store.Due(ctx, time.Now().Unix(), page)
 }
 
-// putBack notes users again, who are looked at with the next tick.
+// putBack notes users again.
 func (s *Service) putBack(users map[string]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
