@@ -138,8 +138,8 @@ func (s *Service) authenticate(ctx context.Context, a Attempt, now int64) (*User
 	return s.settle(ctx, u, a.Password, weak, now)
 }
 
-// NoteSignIn records a sign-in of u by something else than the password, in a language, which a user who has none gets; "": it isn't
-// known. It returns the user as stored, with the epoch of u. [ErrInvalidCredentials] if there is no such user any more.
+// NoteSignIn records a sign-in of u by something else than the password, in a language, which a user who has none gets at the
+// first sign-in; "": it isn't known. It returns the user as stored, with the epoch of u. [ErrInvalidCredentials] if there is no such user any more.
 func (s *Service) NoteSignIn(ctx context.Context, u *User, language string) (*User, error) {
 	return s.noted(ctx, u, SignIn{At: time.Now().Unix(), Verified: u.Password, Language: s.kept(language)})
 }

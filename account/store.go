@@ -88,14 +88,16 @@ type Store interface {
 type SignIn struct {
 	At       int64  // seconds since 1970 UTC; LastLogin never decreases, so 0 leaves it unchanged
 	Verified string // the encoded hash against which the password was verified
-	Language string // becomes the language of a user who has none
+	Language string // becomes the language of a user who has none, at the first sign-in; a user who has none later has chosen so
 	Rehash   string // a stronger hash of the same password; it replaces Verified if that is still stored; "": none
 }
 
 // Apply makes the changes in u. A [Store] calls it in the step that writes the user back.
 func (s SignIn) Apply(u *User) {
+	if u.LastLogin == 0 {
+		u.Language = cmp.Or(u.Language, s.Language)
+	}
 	u.LastLogin = max(u.LastLogin, s.At)
-	u.Language = cmp.Or(u.Language, s.Language)
 	if s.Rehash != "" && u.Password == s.Verified {
 		u.Password = s.Rehash
 	}

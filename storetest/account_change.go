@@ -159,20 +159,34 @@ var accountChangeCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"a sign-in says the language of a user who has none", "SignIn.Language becomes the language of a user who has none",
+		"the first sign-in says the language of a user who has none", "SignIn.Language becomes the language of a user who has none, at the first sign-in",
 		func(t *testing.T, s account.Store) {
-			u := enrolled(t, s, user("ann"))
-			for _, tag := range []string{"", "pt-BR", "de", ""} {
-				got, err := s.NoteSignIn(t.Context(), u.ID, account.SignIn{Language: tag})
+			fresh := func(name string) *account.User {
+				u := user(name)
+				u.LastLogin = 0
+				return enrolled(t, s, u)
+			}
+			signsIn := func(u *account.User, note account.SignIn, want string) {
+				t.Helper()
+				got, err := s.NoteSignIn(t.Context(), u.ID, note)
 				ok(t, err)
-				if u.Language == "" {
-					u.Language = tag
-				}
+				u.LastLogin, u.Language = max(u.LastLogin, note.At), want
 				if !sameUser(got, u) {
 					t.Fatalf("NoteSignIn returned %+v\nwant %+v", *got, *u)
 				}
 				has(t, s, u)
 			}
+			u := fresh("ann")
+			signsIn(u, account.SignIn{}, "")
+			signsIn(u, account.SignIn{At: 5, Language: "pt-BR"}, "pt-BR")
+			signsIn(u, account.SignIn{At: 6, Language: "de"}, "pt-BR")
+			u = alters(t, s, u.ID, func(u *account.User) { u.Language = "" }) // the user wants none
+			signsIn(u, account.SignIn{At: 7, Language: "de"}, "")
+			u = fresh("bob")
+			signsIn(u, account.SignIn{At: 5}, "")
+			signsIn(u, account.SignIn{At: 6, Language: "de"}, "")
+			u = alters(t, s, fresh("eve").ID, func(u *account.User) { u.Language = "pt-BR" })
+			signsIn(u, account.SignIn{At: 5, Language: "de"}, "pt-BR")
 		},
 	},
 	{

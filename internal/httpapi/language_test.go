@@ -14,7 +14,7 @@ const german = "Accept-Language: de"
 // isGerman reports whether a message is in German: each says when it was asked for.
 func isGerman(text string) bool { return strings.Contains(text, " Uhr UTC") }
 
-// TestMailsAreInTheLanguageOfTheAccount: that of the sign-up or the first sign-in that says one, also for messages that others cause.
+// TestMailsAreInTheLanguageOfTheAccount: that of the sign-up or the first sign-in, also for messages that others cause.
 func TestMailsAreInTheLanguageOfTheAccount(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{mail: openTo(), stores: open})
@@ -23,13 +23,9 @@ func TestMailsAreInTheLanguageOfTheAccount(t *testing.T) {
 		ada, err := s.stores.Accounts.Find(t.Context(), "ada")
 		must(t, err)
 		bob := s.user("bob")
-		r := s.client().send("POST", "/api/auth/login", map[string]string{"username": "bob", "password": goodPassword}, "Accept-Language: fr")
-		if ok(t, r); r.field("language") != nil {
-			t.Errorf("a browser that asks for no language that there is: %s", r.body)
-		}
-		r = s.client().send("POST", "/api/auth/login", map[string]string{"username": "bob", "password": goodPassword}, german)
+		r := s.client().send("POST", "/api/auth/login", map[string]string{"username": "bob", "password": goodPassword}, german)
 		if ok(t, r); r.field("language") != "de" {
-			t.Errorf("the first sign-in that says a language: %s", r.body)
+			t.Errorf("the first sign-in: %s", r.body)
 		}
 		// The next doesn't change it.
 		r = s.client().send("POST", "/api/auth/login", map[string]string{"username": "bob", "password": goodPassword}, "Accept-Language: en")
@@ -115,6 +111,35 @@ func TestAUserChoosesALanguage(t *testing.T) {
 		for _, do := range [][2]string{{"PATCH", "/api/auth/admin/users/" + u.ID}, {"POST", "/api/auth/admin/users"}} {
 			if r := root.send(do[0], do[1], map[string]string{"username": "new", "language": "fr"}); !isProblem(r, 400, "invalid") {
 				t.Errorf("%s %s: got %d %s", do[0], do[1], r.StatusCode, r.body)
+			}
+		}
+	})
+}
+
+// TestNoLanguageIsAChoiceThatLasts: the next sign-in doesn't put that of the browser in its place, whether the account was signed up or made
+// by others, and also if an administrator has chosen so.
+func TestNoLanguageIsAChoiceThatLasts(t *testing.T) {
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{mail: openTo(), stores: open})
+		s.superuser("root")
+		signUp := s.client()
+		ok(t, signUp.send("POST", "/api/auth/signup/complete", completing(s.signUpLink("ada@example.com"), "ada", goodPassword), german))
+		ada, err := s.stores.Accounts.Find(t.Context(), "ada")
+		must(t, err)
+		if ada.LastLogin == 0 || ada.Language != "de" {
+			t.Errorf("after the sign-up: last login %d, language %q", ada.LastLogin, ada.Language)
+		}
+		ok(t, signUp.send("PATCH", "/api/auth/me", map[string]string{"language": ""}))
+		bob := s.user("bob")
+		ok(t, s.client().send("POST", "/api/auth/login", map[string]string{"username": "bob", "password": goodPassword}, german))
+		if got := s.load(bob.ID).Language; got != "de" {
+			t.Errorf("after the first sign-in: language %q", got)
+		}
+		ok(t, s.signedIn("root").send("PATCH", "/api/auth/admin/users/"+bob.ID, map[string]string{"language": ""}))
+		for _, u := range []*account.User{ada, bob} {
+			r := s.client().send("POST", "/api/auth/login", map[string]string{"username": u.Username, "password": goodPassword}, german)
+			if ok(t, r); r.field("language") != nil || s.load(u.ID).Language != "" {
+				t.Errorf("the sign-in of %s: %s", u.Username, r.body)
 			}
 		}
 	})

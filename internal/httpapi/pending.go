@@ -108,10 +108,10 @@ func (c *call) complete(u *account.User, first firstStep) (userOut, error) {
 // finishSignIn starts the session of a sign-in that is complete, and records the sign-in.
 func (c *call) finishSignIn(login string, in completed) (userOut, error) {
 	var err error
+	if in.user, err = c.api.Accounts.NoteSignIn(c.ctx(), in.user, c.language()); err != nil {
+		return userOut{}, err
+	}
 	if !isNew(in.method) { // it was recorded as the making of an account
-		if in.user, err = c.api.Accounts.NoteSignIn(c.ctx(), in.user, c.language()); err != nil {
-			return userOut{}, err
-		}
 		c.recordVerification(audit.Login, login, nil, slog.String("method", strings.Join(texts(in.methods), " ")))
 	}
 	return newUserOut(in.user), c.signIn(in)
