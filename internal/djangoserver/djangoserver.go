@@ -159,7 +159,8 @@ func (s *Site) Start(t testing.TB) {
 	}
 	defer file.Close()
 	s.URL, s.output = "http://"+l.Addr().String(), &bytes.Buffer{}
-	s.server = exec.Command(python(), "-m", "gunicorn", "--bind", "fd://3", "--workers", "1", "--threads", "4", "--log-level", "warning", "wsgi")
+	s.server = exec.Command(python(), "-m", "gunicorn", "--bind", "fd://3", "--workers", "1", "--threads", "4",
+		"--timeout", "600", "--log-level", "warning", "wsgi") // seconds: a worker that a busy machine holds up isn't ended
 	s.server.Dir, s.server.Env, s.server.ExtraFiles = s.dir, s.environ(t), []*os.File{file}
 	s.server.Stdout, s.server.Stderr = s.output, s.output
 	s.server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -172,8 +173,8 @@ func (s *Site) Start(t testing.TB) {
 
 func (s *Site) wait(t testing.TB) {
 	t.Helper()
-	client := http.Client{Timeout: 10 * time.Second}
-	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	client := http.Client{Timeout: time.Minute}
+	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		answer, err := client.Get(s.URL + "/healthy")
 		if err == nil {
 			answer.Body.Close()
