@@ -60,6 +60,74 @@ func TestAnAcknowledgementThatIsLostIsAskedFor(t *testing.T) {
 	})
 }
 
+// TestASlowFeedIsNotRemindedOf: what the feed holds back comes without reminders, and the direct ways stay open.
+func TestASlowFeedIsNotRemindedOf(t *testing.T) {
+	inClusterWith(t, true, 3, func(t *testing.T, c *cluster) {
+		first, second := c.signIn("bob", 2), c.signIn("ann", 1)
+		for _, m := range c.nodes {
+			m.wire.freeze()
+		}
+		time.AfterFunc(lease/5, func() {
+			for _, m := range c.nodes {
+				m.wire.thaw()
+			}
+		})
+		if took := c.nodes[0].end(first); took > lease/4 {
+			t.Errorf("an end took %v", took)
+		}
+		for i, m := range c.nodes {
+			if all := m.lane.told("M"); len(all) > 0 {
+				t.Errorf("node %d was reminded: %q", i, all)
+			}
+		}
+		if all := c.net.said("M"); len(all) > 0 {
+			t.Errorf("the feed was asked for %q", all)
+		}
+		before := len(c.net.said("A"))
+		if c.nodes[0].end(second); len(c.net.said("A")) > before {
+			t.Error("acknowledgements take the feed")
+		}
+	})
+}
+
+// TestWhatIsLostBesideASlowFeedIsAskedFor: reminders begin when the notice has come back.
+func TestWhatIsLostBesideASlowFeedIsAskedFor(t *testing.T) {
+	inClusterWith(t, true, 3, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		revoker := c.nodes[0]
+		revoker.wire.freeze()
+		revoker.lane.set(func() { revoker.lane.lost = true })
+		time.AfterFunc(lease/5, func() {
+			revoker.lane.set(func() { revoker.lane.lost = false })
+			revoker.wire.thaw()
+		})
+		if took := revoker.end(id); took > lease/4 {
+			t.Errorf("an end took %v", took)
+		}
+	})
+}
+
+// TestADirectWayStaysOpenWhereTheFeedIsSlow: the notice and the reminder on the feed arrive together.
+func TestADirectWayStaysOpenWhereTheFeedIsSlow(t *testing.T) {
+	inClusterWith(t, true, 3, func(t *testing.T, c *cluster) {
+		first, second := c.signIn("bob", 2), c.signIn("ann", 1)
+		slow := c.nodes[1]
+		slow.wire.freeze()
+		time.AfterFunc(lease/5, slow.wire.thaw)
+		if took := c.nodes[0].end(first); took > lease/4 {
+			t.Errorf("an end took %v", took)
+		}
+		if len(c.net.said("M")) != 1 {
+			t.Errorf("the feed was asked for %q", c.net.said("M"))
+		}
+		synctest.Wait()
+		before := len(c.net.said("A"))
+		if c.nodes[0].end(second); len(c.net.said("A")) > before {
+			t.Error("acknowledgements take the feed")
+		}
+	})
+}
+
 // TestAReminderOfWhatWasNotHeardIsNotAnswered: the direct way overtakes a notice that the feed holds back.
 func TestAReminderOfWhatWasNotHeardIsNotAnswered(t *testing.T) {
 	t.Attr("threat", "X01")

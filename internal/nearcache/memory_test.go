@@ -51,6 +51,29 @@ func TestANodeThatLeavesReleasesWaitingCalls(t *testing.T) {
 	})
 }
 
+// TestALateBeatDoesNotReviveANodeThatHasLeft: another node has gathered it, and the feed was slow.
+func TestALateBeatDoesNotReviveANodeThatHasLeft(t *testing.T) {
+	inCluster(t, 2, func(t *testing.T, c *cluster) {
+		id := c.signIn("ann", 1)
+		c.nodes[1].stop()
+		left := c.net.said("L")
+		if len(left) != 1 {
+			t.Fatalf("%q", left)
+		}
+		name := strings.Fields(left[0])[1]
+		other := c.net.join()
+		for _, late := range []string{"G OTHER " + name + " zzz", "B " + name + " zzz@"} {
+			if err := other.Send(t.Context(), late); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		if took := c.nodes[0].end(id); took > 10*time.Millisecond {
+			t.Errorf("the other waited %v for a node that has left", took)
+		}
+	})
+}
+
 func TestEveryStartHasANameOfItsOwn(t *testing.T) {
 	inCluster(t, 3, func(t *testing.T, c *cluster) {
 		c.nodes[0].stop()

@@ -71,9 +71,21 @@ func (l *Link) Send(place, message string) {
 	_, _ = l.socket.WriteToUDPAddrPort(seal(key, []byte(message)), at)
 }
 
-// Receive calls hear with each authentic message, one at a time, until ctx ends; then it returns nil.
+// Receive calls hear with each authentic message, one at a time, until ctx ends; then it returns nil, and may be called again.
 func (l *Link) Receive(ctx context.Context, hear func(message string)) error {
-	defer context.AfterFunc(ctx, func() { _ = l.socket.SetReadDeadline(time.Unix(1, 0)) })()
+	if err := l.socket.SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
+	woken := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		_ = l.socket.SetReadDeadline(time.Unix(1, 0))
+		close(woken)
+	})
+	defer func() {
+		if !stop() {
+			<-woken // its deadline must not end the next call
+		}
+	}()
 	buffer := make([]byte, tagLength+maxMessage+1)
 	for {
 		n, _, err := l.socket.ReadFromUDPAddrPort(buffer)

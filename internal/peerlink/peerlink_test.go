@@ -49,6 +49,30 @@ func TestMessagesArriveUnchanged(t *testing.T) {
 	}
 }
 
+// TestALinkReceivesAgain: a process that has written before it runs as a node receives twice.
+func TestALinkReceivesAgain(t *testing.T) {
+	l, err := peerlink.Open("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	sender, _ := open(t, "127.0.0.1:0")
+	for _, m := range []string{"first", "second", "third"} {
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		sender.Send(l.Place(), m)
+		heard := ""
+		if err := l.Receive(ctx, func(m string) {
+			heard = m
+			stop()
+		}); err != nil {
+			t.Error(err)
+		}
+		if stop(); heard != m {
+			t.Fatalf("%q arrived as %q", m, heard)
+		}
+	}
+}
+
 // TestOnlyWhoKnowsThePlaceIsHeard: who can reach the port, sees the datagrams of others and sends them to another node isn't heard.
 func TestOnlyWhoKnowsThePlaceIsHeard(t *testing.T) {
 	t.Attr("threat", "X24")

@@ -39,8 +39,8 @@ const (
 	linkFor = 3 * time.Minute
 	// greetEvery is how often the same node is greeted at most while it answers, and greetSoon while it doesn't.
 	greetEvery, greetSoon = 10 * time.Second, heartbeatEvery
-	// remindAfter is when the first reminder is sent to a node whose acknowledgement is missing. The pause doubles, and after
-	// remindDirectly reminders the last one takes the feed.
+	// remindAfter is how long after a notice has come back the first reminder is sent to a node whose acknowledgement is missing. The
+	// pause doubles, and after remindDirectly reminders the last one takes the feed.
 	remindAfter, remindDirectly = 4 * time.Millisecond, 3
 	// positionFor is how long a node can be reminded of a notice.
 	positionFor = 2 * lease
@@ -159,8 +159,16 @@ func (n *Node) acknowledge(node, token string) {
 	n.direct.Send(l.place, acknowledgement+" "+n.name+" "+token)
 }
 
-// remind asks for the acknowledgements of a notice that are missing, until all are there or nothing waits for it.
+// remind asks for the acknowledgements of a notice that are missing, until all are there or nothing waits for it. It begins when the
+// notice has come back: before, the feed may not have brought it to others either, and reminders would burden a slow feed.
 func (n *Node) remind(p *pendingNotice) {
+	limit := time.NewTimer(lease + margin)
+	defer limit.Stop()
+	select {
+	case <-p.returned:
+	case <-limit.C: // nothing waits any more
+		return
+	}
 	pause := remindAfter
 	for try := 0; ; try++ {
 		timer := time.NewTimer(pause)
@@ -198,12 +206,8 @@ func (n *Node) late(p *pendingNotice) (nodes, places []string) {
 	if p.waiting == 0 || p.broken {
 		return nil, nil
 	}
-	missing := p.missing
-	if !p.received {
-		missing = n.peers
-	}
-	for node := range missing {
-		if l := n.links[node]; l != nil && !p.answered[node] {
+	for node := range p.missing {
+		if l := n.links[node]; l != nil {
 			nodes, places = append(nodes, node), append(places, l.place)
 		}
 	}
@@ -226,20 +230,22 @@ func (n *Node) answerReminder(m message) {
 	}
 }
 
-// handleReminder acknowledges a notice on the feed, because the direct way to its node doesn't work.
+// handleReminder acknowledges a notice on the feed. The direct way to its node doesn't work if the acknowledgement had the time to arrive
+// there; otherwise the feed was slow, and brought the notice and the reminder together.
 func (n *Node) handleReminder(m message) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if !slices.Contains(m.rest[1:], n.name) {
 		return
 	}
-	if l := n.links[m.node]; l != nil {
+	if !n.carriedOut(m) {
+		return
+	}
+	if l := n.links[m.node]; l != nil && n.memory.Now()-n.positions[m.node].at > remindAfter {
 		l.open = false
 	}
-	if n.carriedOut(m) {
-		n.unacked = append(n.unacked, m.rest[0])
-		wake(n.ackReady)
-	}
+	n.unacked = append(n.unacked, m.rest[0])
+	wake(n.ackReady)
 }
 
 // gatherer returns the place of the node that sends this node's heartbeat with others', or "" if this node sends it. That is the first by

@@ -19,6 +19,8 @@ type pendingNotice struct {
 	young    time.Duration            // until then there may be nodes that this one hasn't heard of since it began to listen
 	changed  chan struct{}            // closed, and replaced, when more is known
 
+	returned chan struct{} // closed when this node has received its own notice
+
 	acknowledged bool          // by every node
 	settled      chan struct{} // closed then
 
@@ -99,6 +101,7 @@ func (n *Node) join(keys []Key) *pendingNotice {
 	if p == nil || len(p.keys)+len(keys) > mostKeys {
 		p = &pendingNotice{
 			answered: map[string]bool{}, sent: make(chan struct{}), settled: make(chan struct{}), changed: make(chan struct{}),
+			returned: make(chan struct{}),
 		}
 		n.gathering = p
 		go n.send(p)
@@ -200,11 +203,12 @@ func (n *Node) handleOwnNotice(token string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	p := n.notices[token]
-	if p == nil || p.broken {
+	if p == nil || p.broken || p.received {
 		return
 	}
 	now := n.memory.Now()
 	p.received, p.missing = true, map[string]time.Duration{}
+	close(p.returned)
 	if !n.told {
 		p.young = n.youngUntil()
 	}
