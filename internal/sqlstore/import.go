@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/cloakroom-auth/cloakroom/account"
@@ -37,16 +36,23 @@ func newImports(p *preparer) imports {
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING id`),
 		owner: p.writing(`SELECT user_id FROM logins WHERE key = $1`),
 
-		findSome: p.writing(`SELECT source_id, user_id, state, password FROM imports WHERE source = $1 AND source_id IN (` + places(2, importedAtOnce) + `)`),
-		loadSome: p.writing(selectUser(p.dialect) + ` WHERE u.id IN (` + places(1, importedAtOnce) + `)`),
+		// Each ID is looked up. Without statistics of the table, PostgreSQL compares each user of a source with each ID of a list.
+		findSome: p.writing(`SELECT v.column1, ` + lookUp("user_id") + `, ` + lookUp("state") + `, ` + lookUp("password") +
+			` FROM (VALUES ` + places(2, importedAtOnce, "($%d)") + `) AS v`),
+		loadSome: p.writing(selectUser(p.dialect) + ` WHERE u.id IN (` + places(1, importedAtOnce, "$%d") + `)`),
 	}
 }
 
-// places returns the placeholders of n arguments of a statement, from a number on.
-func places(from, n int) string {
+// lookUp returns the query of one column of an earlier import, for an ID of VALUES.
+func lookUp(column string) string {
+	return `(SELECT ` + column + ` FROM imports WHERE source = $1 AND source_id = v.column1)`
+}
+
+// places returns the placeholders of n arguments of a statement, from a number on, each in this format.
+func places(from, n int, format string) string {
 	all := make([]string, n)
 	for i := range all {
-		all[i] = "$" + strconv.Itoa(from+i)
+		all[i] = fmt.Sprintf(format, from+i)
 	}
 	return strings.Join(all, ", ")
 }
@@ -151,10 +157,12 @@ func (a *accounts) formerOf(t tx, users []store.ImportedUser) (*former, error) {
 	ids := make([]any, 0, importedAtOnce)
 	_, err := collect(func() (*sql.Rows, error) { return t.query(a.imports.findSome, args...) }, func(s scanner) (none struct{}, err error) {
 		var id string
+		var user sql.NullInt64
 		var k imported
-		if err := s.Scan(&id, &k.id, &k.state, &k.password); err != nil {
+		if err := s.Scan(&id, &user, &k.state, &k.password); err != nil || !user.Valid {
 			return none, err
 		}
+		k.id = user.Int64
 		f.known[id] = k
 		ids = append(ids, k.id)
 		return none, nil
