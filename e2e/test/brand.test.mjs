@@ -87,14 +87,14 @@ test("sign-in, second step and reset, in another look and in German", async (t) 
 
 /** An app of another origin, which shows who is signed in at the server. */
 const app = (server) => `<!doctype html><title>App</title><p id="who"></p>
-<a href="${server}/auth/signup">Mitmachen</a>
+<a href="${server}/auth/signup">Mitmachen</a> <a href="${server}/signin">Herein</a>
 <script>
   fetch("${server}/api/me", { credentials: "include" }).then(async (answer) => {
     document.getElementById("who").textContent = answer.ok ? "Hallo " + (await answer.json()).username : "Gast, " + answer.status;
   });
 </script>`;
 
-test("sign-up from an app of another origin, in another look and in German, on a phone", async (t) => {
+test("each way in from an app of another origin, in another look and in German, on a phone", async (t) => {
   const pages = {};
   const port = await startSite(t, pages);
   const origin = `http://127.0.0.1:${port}`;
@@ -136,6 +136,38 @@ test("sign-up from an app of another origin, in another look and in German, on a
   assert.ok(wide <= 0, `the page is ${wide} pixels wider than the phone`);
   await page.getByLabel("Passwort", { exact: true }).fill("zwei Haken für jeden Mantel");
   await page.getByRole("button", { name: "Konto anlegen" }).click();
+  await page.getByRole("heading", { name: "Dein Konto", exact: true }).waitFor();
+  await page.goto(origin);
+  await page.getByText("Hallo bob").waitFor();
+
+  await page.goto(`${server.url}/auth/account`);
+  await page.getByRole("button", { name: "Authenticator-App einrichten" }).click();
+  const phone = authenticator(await page.locator(".key code").innerText());
+  await page.getByLabel("Code", { exact: true }).fill(await phone.code());
+  await page.getByRole("button", { name: "Einschalten" }).click();
+  await page.getByRole("button", { name: "Ich habe sie aufbewahrt" }).click();
+  await page.getByRole("button", { name: "Abmelden", exact: true }).click();
+  await page.getByRole("heading", { name: "Anmelden" }).waitFor();
+
+  const { link } = JSON.parse(await server.run("user", "reset", "bob", "--url", server.url, "--json"));
+  await page.goto(link);
+  await page.getByLabel("Neues Passwort", { exact: true }).fill("drei Haken für jeden Mantel");
+  await inBothThemes(page, "reset");
+  await page.getByRole("button", { name: "Passwort setzen" }).click();
+  await page.getByRole("heading", { name: "Dein Passwort ist gesetzt" }).waitFor();
+
+  await page.goto(origin);
+  await page.getByText("Gast, 401").waitFor();
+  await page.getByRole("link", { name: "Herein" }).click();
+  await page.getByRole("heading", { name: "Anmelden" }).waitFor();
+  await inBothThemes(page, "sign-in");
+  await page.getByLabel("Benutzername oder E-Mail").fill("bob");
+  await page.getByLabel("Passwort", { exact: true }).fill("drei Haken für jeden Mantel");
+  await page.getByRole("button", { name: "Anmelden", exact: true }).click();
+  await page.getByRole("heading", { name: "Noch ein Schritt" }).waitFor();
+  await inBothThemes(page, "second step");
+  await page.getByLabel("Code", { exact: true }).fill(await phone.code());
+  await page.getByRole("button", { name: "Anmelden", exact: true }).click();
   await page.getByRole("heading", { name: "Dein Konto", exact: true }).waitFor();
   await page.goto(origin);
   await page.getByText("Hallo bob").waitFor();
