@@ -117,7 +117,7 @@ func createUser(c *call, in createUserIn) (adminUserOut, error) {
 	if err := required(map[string]*string{"username": in.Username}); err != nil {
 		return adminUserOut{}, err
 	}
-	if err := c.api.checkLanguage(in.Language); err != nil {
+	if err := c.api.checkLanguage(in.Language, ""); err != nil {
 		return adminUserOut{}, err
 	}
 	var wanted account.User
@@ -140,10 +140,10 @@ func createUser(c *call, in createUserIn) (adminUserOut, error) {
 
 // editUser changes names, flags, groups and permissions. The user's sessions go on.
 func editUser(c *call, in editUserIn) (adminUserOut, error) {
-	if err := c.api.checkLanguage(in.Language); err != nil {
-		return adminUserOut{}, err
-	}
 	return c.edit(c.r.PathValue("id"), func(u *account.User) error {
+		if err := c.api.checkLanguage(in.Language, u.Language); err != nil {
+			return err
+		}
 		in.apply(u)
 		return nil
 	})

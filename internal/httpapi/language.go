@@ -20,15 +20,15 @@ func (c *call) language() string {
 
 // languages are those that a user can have; none if the database has no place for them, as beside Django.
 func (a *API) languages() []string {
-	if a.Texts == nil || a.Accounts.Names != nil {
+	if a.Texts == nil || a.Accounts.Lacks.Language {
 		return []string{}
 	}
 	return a.Texts.Languages()
 }
 
-// checkLanguage refuses a language of which there are no texts. Empty is none.
-func (a *API) checkLanguage(tag *string) error {
-	if tag == nil || *tag == "" {
+// checkLanguage refuses a language of which there are no texts, unless the user has it: texts can be removed. Empty is none.
+func (a *API) checkLanguage(tag *string, has string) error {
+	if tag == nil || *tag == "" || *tag == has {
 		return nil
 	}
 	switch all := a.languages(); {

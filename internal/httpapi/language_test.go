@@ -145,6 +145,28 @@ func TestNoLanguageIsAChoiceThatLasts(t *testing.T) {
 	})
 }
 
+// TestALanguageThatIsNoLongerOfferedIsKept: its texts were removed, and a form that sends it unchanged is no error.
+func TestALanguageThatIsNoLongerOfferedIsKept(t *testing.T) {
+	s := start(t, options{})
+	u := s.user("ada")
+	s.with(u, func(u *account.User) { u.Language = "fr" })
+	s.superuser("root")
+	for path, c := range map[string]*client{"/api/auth/me": s.signedIn("ada"), "/api/auth/admin/users/" + u.ID: s.signedIn("root")} {
+		ok(t, c.send("PATCH", path, map[string]string{"first_name": path, "language": "fr"}))
+		if got := s.load(u.ID); got.FirstName != path || got.Language != "fr" {
+			t.Errorf("%s: the user has the name %q and the language %q", path, got.FirstName, got.Language)
+		}
+		if r := c.send("PATCH", path, map[string]string{"language": "es"}); !isProblem(r, 400, "invalid") {
+			t.Errorf("%s: another that isn't offered: got %d %s", path, r.StatusCode, r.body)
+		}
+	}
+	c := s.signedIn("ada")
+	ok(t, c.send("PATCH", "/api/auth/me", map[string]string{"language": "de"}))
+	if r := c.send("PATCH", "/api/auth/me", map[string]string{"language": "fr"}); !isProblem(r, 400, "invalid") {
+		t.Errorf("back: got %d %s", r.StatusCode, r.body)
+	}
+}
+
 // TestABrowserShowsTheLanguageOfTheAccount while it is signed in, if that isn't the one that it asks for by itself.
 func TestABrowserShowsTheLanguageOfTheAccount(t *testing.T) {
 	s := start(t, options{appTokens: true})

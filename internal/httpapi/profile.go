@@ -14,11 +14,11 @@ type editMeIn struct {
 }
 
 func editMe(c *call, in editMeIn) (userOut, error) {
-	if err := c.api.checkLanguage(in.Language); err != nil {
-		return userOut{}, err
-	}
 	var before account.User
 	u, err := c.accounts().Edit(c.ctx(), c.who.User.ID, func(u *account.User) error {
+		if err := c.api.checkLanguage(in.Language, u.Language); err != nil {
+			return err
+		}
 		before = *u
 		set(&u.FirstName, in.FirstName)
 		set(&u.LastName, in.LastName)
