@@ -10,6 +10,7 @@ import (
 	"context"
 
 	"github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/store"
 )
@@ -36,6 +37,58 @@ func TestAServerRunsOnStoresThatTheProgramBrings(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// narrow is a store of users without a place for a language and for the data of a program, as Django's.
+type narrow struct{ account.Store }
+
+func (narrow) Lacks() account.Lacks { return account.Lacks{Language: true, Extra: true} }
+
+func (s narrow) NoteSignIn(ctx context.Context, id string, note account.SignIn) (*account.User, error) {
+	if note.Language != "" {
+		return nil, account.ErrNoLanguage
+	}
+	return s.Store.NoteSignIn(ctx, id, note)
+}
+
+// TestWhatStoresOfTheProgramLackIsNotOffered: no language, no fields for data of the program, and a browser with a language signs in.
+func TestWhatStoresOfTheProgramLackIsNotOffered(t *testing.T) {
+	for name, lacks := range map[string]bool{"memory": false, "narrow": true} {
+		t.Run(name, func(t *testing.T) {
+			set := memory.New().Set
+			if lacks {
+				set.Accounts = narrow{set.Accounts}
+			}
+			s, err := cloakroom.New(t.Context(), cloakroom.Config{URL: "http://localhost:8000", Data: t.TempDir(), Stores: &set})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			const password = "correct horse battery staple"
+			if _, err := s.Accounts.Create(t.Context(), account.NewUser{Username: "ada", Password: password}); err != nil {
+				t.Fatal(err)
+			}
+			send := func(method, path, body string) *httptest.ResponseRecorder {
+				r := httptest.NewRequest(method, "http://localhost:8000"+path, strings.NewReader(body))
+				r.Header.Set("Content-Type", "application/json")
+				r.Header.Set("Origin", "http://localhost:8000")
+				r.Header.Set("Accept-Language", "de")
+				answer := httptest.NewRecorder()
+				s.Handler(nil).ServeHTTP(answer, r)
+				return answer
+			}
+			if got := strings.Contains(send("GET", "/auth/account", "").Body.String(), "noExtra"); got != lacks {
+				t.Errorf("the pages hear that there is no place for data: %v", got)
+			}
+			if got := strings.Contains(send("GET", "/api/auth/methods", "").Body.String(), `"languages":[]`); got != lacks {
+				t.Errorf("there are no languages: %v", got)
+			}
+			answer := send("POST", "/api/auth/login", `{"username": "ada", "password": "`+password+`"}`)
+			if answer.Code != 200 || strings.Contains(answer.Body.String(), `"language":"de"`) == lacks {
+				t.Errorf("a sign-in: %d %s", answer.Code, answer.Body)
+			}
+		})
 	}
 }
 

@@ -43,6 +43,9 @@ type Service struct {
 	Policy password.Policy
 	Guard  *throttle.Guard
 
+	// Lacks is what the Store has no place for: [LacksOf] it, before it was wrapped.
+	Lacks Lacks
+
 	// HashTemplate returns an encoded hash whose algorithm and parameters new hashes of this user get (see
 	// [password.Hasher.HashByTemplate]). It is for a database shared with Django, which must be able to read the hash and
 	// replaces hashes that don't have the parameters it expects. With HashTemplate, weak hashes are not replaced. nil: new

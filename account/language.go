@@ -30,9 +30,9 @@ func checkLanguage(tag string, wrong problems) {
 	}
 }
 
-// kept returns the language that a new user gets, or a user by a sign-in: none beside Django, which has no place for it.
+// kept returns the language that a new user gets, or a user by a sign-in: none if the Store has no place for it.
 func (s *Service) kept(language string) string {
-	if s.Names != nil {
+	if s.Lacks.Language {
 		return ""
 	}
 	return language

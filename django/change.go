@@ -194,7 +194,10 @@ func (a *accounts) locked(ctx context.Context, t *sql.Tx, id string) (*account.U
 	return a.load(ctx, t, id)
 }
 
-// fits returns an error if a user has what Django's tables have no place for.
+// Lacks says that Django's tables have no place for the language of a user and for the data of a program.
+func (a *accounts) Lacks() account.Lacks { return account.Lacks{Language: true, Extra: true} }
+
+// fits returns an error if a user has what Lacks names.
 func fits(u *account.User) error {
 	switch {
 	case u.Extra != (account.Extra{}):

@@ -65,7 +65,7 @@ func TestStepsBesideDjango(t *testing.T) {
 			}
 		})
 		t.Run("there is no place for a language, and sign-up and sign-in leave it out", func(t *testing.T) {
-			s := &account.Service{Store: store, Names: store.(account.LoginFinder)}
+			s := &account.Service{Store: store, Lacks: account.LacksOf(store)}
 			u := made("language")
 			_, err := s.Edit(t.Context(), u.ID, func(u *account.User) error { u.Language, u.FirstName = "de", "Ada"; return nil })
 			if invalid, ok := errors.AsType[*account.InvalidError](err); !ok || len(invalid.Fields["language"]) != 1 || invalid.Fields["language"][0].Code != "not_supported" {

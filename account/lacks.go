@@ -1,0 +1,14 @@
+package account
+
+// Lacks are the fields of a [User] for which a [Store] has no place, and which it refuses: with [ErrNoLanguage] and [ErrNoExtra]. The zero
+// value: it has a place for all.
+type Lacks struct{ Language, Extra bool }
+
+// LacksOf returns what a Store has no place for. A Store that lacks something says so with a method Lacks() Lacks, which a wrapper of one's
+// own has to have as well.
+func LacksOf(s Store) Lacks {
+	if says, ok := s.(interface{ Lacks() Lacks }); ok {
+		return says.Lacks()
+	}
+	return Lacks{}
+}
