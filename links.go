@@ -26,7 +26,7 @@ func (s *Server) SetupLink(ctx context.Context) (string, error) {
 	if err != nil || !needed {
 		return "", err
 	}
-	base, err := s.linkBase(ctx)
+	base, err := s.PublicURL(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -72,7 +72,7 @@ func (s *Server) link(
 
 // administration returns the service that changes users. It allows everything.
 func (s *Server) administration() *admin.Service {
-	return &admin.Service{Accounts: s.Accounts, Audit: s.Audit, Invitations: s, URL: s.linkBase, SecondStep: s.steps, Links: s.storage.Links, CleanUp: func(ctx context.Context, user, reason string) {
+	return &admin.Service{Accounts: s.Accounts, Audit: s.Audit, Invitations: s, URL: s.PublicURL, SecondStep: s.steps, Links: s.storage.Links, CleanUp: func(ctx context.Context, user, reason string) {
 		if err := s.Auth.RemoveEnded(session.WithReason(ctx, reason), user, nil); err != nil {
 			s.Log.LogAttrs(ctx, slog.LevelWarn, "dead sessions not removed", slog.Any("error", err))
 		}
@@ -88,9 +88,9 @@ const (
 	mailNone   = "none"
 )
 
-// linkBase returns the address that links begin with: Config.URL, else that of the server that ran last on this database, else
+// PublicURL returns the address that links begin with: Config.URL, else that of the server that ran last on this database, else
 // the default.
-func (s *Server) linkBase(ctx context.Context) (string, error) {
+func (s *Server) PublicURL(ctx context.Context) (string, error) {
 	if s.urlGiven {
 		return s.url, nil
 	}

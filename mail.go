@@ -128,7 +128,7 @@ func (s *Server) startMail(c Config, checked checkedConfig) error {
 	}
 	s.sender, s.posts, s.signup = sender, c.SMTP != "" || c.SendMail != nil, c.Signup
 	s.letters = &letters.Service{
-		Texts: checked.texts, Name: c.Name, URL: s.linkBase, Accounts: s.Accounts, Guard: s.throttle, PerHour: cmp.Or(c.MailPerHour, 600), Audit: s.Audit,
+		Texts: checked.texts, Name: c.Name, URL: s.PublicURL, Accounts: s.Accounts, Guard: s.throttle, PerHour: cmp.Or(c.MailPerHour, 600), Audit: s.Audit,
 		Secrets: s.storage.Mail, Log: c.Log, SignInCodes: c.MailCode, CodeKeys: func() [][]byte { return s.keys.Derive("mailed code") }, SignUps: letters.SignUps{Open: c.Signup == "open", Invite: c.Signup == "invite", Allow: c.AllowSignup},
 	}
 	for _, domain := range c.SignupDomains {

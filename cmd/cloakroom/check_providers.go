@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -14,8 +13,12 @@ import (
 
 // checkProviders reports providers that can't be used, or that prove less than others. It asks each of them.
 func (c *checkCmd) checkProviders(ctx context.Context, a *app) (issues []issue) {
+	listen, err := parseListenAddr(ctx, "--listen", c.Listen)
+	if err != nil {
+		return nil // preflight has reported it
+	}
 	config := a.config()
-	config.Providers, config.URL = c.Provider, cmp.Or(c.URL, "http://localhost:8000")
+	config.Providers, config.URL = c.Provider, c.publicURL(listen.addrs[0].Port())
 	all, err := cloakroom.Providers(config)
 	if err != nil {
 		return nil // it is reported as what keeps serve from starting

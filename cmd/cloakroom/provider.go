@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,14 +20,37 @@ type providerCmd struct {
 
 // providersOf are the flags of both commands.
 type providersOf struct {
-	URL string `name:"url" placeholder:"URL" standard:"http://localhost:8000" help:"The public address of the server."`
+	URL string `name:"url" placeholder:"URL" standard:"that of the server that ran last" help:"The server's public address."`
 	providerFlags
 }
 
-func (p providersOf) config(a *app) cloakroom.Config {
+// read returns the providers.
+func (p providersOf) read(ctx context.Context, a *app) ([]cloakroom.Provider, error) {
 	c := a.config()
-	c.URL, c.Providers = cmp.Or(p.URL, "http://localhost:8000"), p.Provider
-	return c
+	c.URL, c.Providers = p.URL, p.Provider
+	if c.URL == "" {
+		var err error
+		if c.URL, err = a.publicURL(ctx); err != nil {
+			return nil, fmt.Errorf("find the server's address, which --url can give: %w", err)
+		}
+	}
+	return cloakroom.Providers(c)
+}
+
+// publicURL returns the address of the server that ran last on the database; the default if there is none.
+func (a *app) publicURL(ctx context.Context) (url string, err error) {
+	db, err := a.config().Database()
+	if err != nil {
+		return "", err
+	}
+	if missing, err := db.Missing(ctx); err != nil || missing {
+		return "http://localhost:8000", err
+	}
+	err = with(ctx, a.open, func(s *cloakroom.Server) (err error) {
+		url, err = s.PublicURL(ctx)
+		return err
+	})
+	return url, err
 }
 
 type providerList struct {
@@ -50,8 +72,8 @@ type providerOut struct {
 	LogoutURI   string `json:"backchannel_logout_uri"`
 }
 
-func (p *providerList) Run(a *app) error {
-	all, err := cloakroom.Providers(p.config(a))
+func (p *providerList) Run(ctx context.Context, a *app) error {
+	all, err := p.read(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -83,7 +105,7 @@ Example:
 }
 
 func (p *providerCheck) Run(ctx context.Context, a *app) error {
-	all, err := cloakroom.Providers(p.config(a))
+	all, err := p.read(ctx, a)
 	if err != nil {
 		return err
 	}
