@@ -136,20 +136,16 @@ type NewPassword struct {
 // can be entered with, unless it is to be kept: someone else may have added it. The user is told by mail. Errors: [account.ErrNotFound],
 // *[account.InvalidError] with the field password. After another error the password may be the new one already; call it again.
 func (s *Server) SetPassword(ctx context.Context, u *account.User, n NewPassword) error {
-	removed, err := s.administration().SetPassword(ctx, u, admin.NewPassword(n))
+	removed, err := s.administration().SetPassword(ctx, u, admin.NewPassword{
+		Password: n.Password, KeepFactors: n.KeepFactors, Changed: func() { s.tell(ctx, u, letters.PasswordChanged) },
+	})
+	if removed {
+		s.tell(ctx, u, letters.FactorRemoved)
+	}
 	if err != nil {
 		return err
 	}
-	s.tell(ctx, u, passwordNotices(removed)...)
 	return s.Auth.RemoveEnded(session.WithReason(ctx, auth.ReasonPasswordChanged), u.ID, nil)
-}
-
-// passwordNotices are about a password that someone else has set, and what was removed with it.
-func passwordNotices(removed bool) []letters.Notice {
-	if removed {
-		return []letters.Notice{letters.PasswordChanged, letters.FactorRemoved}
-	}
-	return []letters.Notice{letters.PasswordChanged}
 }
 
 // DeleteUser deletes a user with everything that belongs to the account, and ends all sessions and tokens of the user.

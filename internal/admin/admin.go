@@ -32,8 +32,8 @@ type Service struct {
 	// SecondStep has the factors of users. Only methods that remove factors need it; nil: users have none.
 	SecondStep *secondstep.Service
 
-	// Links has the accounts at other providers that are linked to users. Only DeclareCompromised and DeleteUser need it; nil: users
-	// have none.
+	// Links has the accounts at other providers that are linked to users. Only SetPassword, DeclareCompromised and DeleteUser need
+	// it; nil: users have none.
 	Links link.Store
 
 	// Invitations makes the invitations invalid that a user has made. Only DisableUser and DeleteUser need it; nil: there are none.
@@ -102,7 +102,8 @@ func (s *Service) DeleteUser(ctx context.Context, u *account.User) error {
 	}
 	// Only now: an account that stays must not lose its second factor. A link that is left by an error opens nothing, and makes room
 	// when it is used. An invitation that is left is void.
-	if err := errors.Join(s.uninvite(ctx, u), s.unlink(ctx, u)); err != nil || s.SecondStep == nil {
+	_, err = s.unlink(ctx, u)
+	if err := errors.Join(s.uninvite(ctx, u), err); err != nil || s.SecondStep == nil {
 		return err
 	}
 	return s.SecondStep.RemoveAll(ctx, u.ID)
@@ -138,12 +139,14 @@ func (s *Service) EnableUser(ctx context.Context, u *account.User) error {
 type NewPassword struct {
 	Password    string
 	KeepFactors bool // authenticator apps, passkeys, security keys, recovery codes and links to other providers stay
+
+	Changed func() // is called once the password is another, before anything is removed; nil: nothing is called
 }
 
 // SetPassword gives a user another password, which ends their sessions and tokens, and removes everything else that the account can be
-// entered with, unless it is to be kept: an attacker may have added it. removed reports whether there was anything to remove. On
-// one's own account factors are always kept ([account.ErrOwnAccount]), and its owner removes them one by one. After an error the password
-// may be the new one while factors are left; call it again.
+// entered with, unless it is to be kept: an attacker may have added it. removed reports whether anything was removed, also beside an error.
+// On one's own account factors are always kept ([account.ErrOwnAccount]), and its owner removes them one by one. After an error the
+// password may be the new one while factors are left; call it again.
 func (s *Service) SetPassword(ctx context.Context, u *account.User, n NewPassword) (removed bool, err error) {
 	if actor, ok := s.Accounts.Actor(); ok && actor.ID == u.ID && !n.KeepFactors {
 		return false, account.ErrOwnAccount
@@ -153,42 +156,68 @@ func (s *Service) SetPassword(ctx context.Context, u *account.User, n NewPasswor
 		kept = append(kept, slog.String("kept", "factors"))
 	}
 	err = s.end(ctx, audit.Password.Change, auth.ReasonPasswordChanged, u, func() error { return s.Accounts.SetPassword(ctx, u.ID, n.Password) }, kept...)
+	if err == nil && n.Changed != nil {
+		n.Changed()
+	}
 	if err != nil || n.KeepFactors {
 		return false, err
 	}
 	// Only now: while the former password counted, a second factor that was missing would have let it in alone.
-	if removed, err = s.removeFactors(ctx, u); err != nil || !removed {
+	removed, err = s.removeFactors(ctx, u)
+	if removed { // a call after an error may find nothing left to record
+		s.record(ctx, audit.SecondFactor.Removed, u, slog.String("kind", "all"))
+	}
+	if err != nil || !removed {
 		return removed, err
 	}
-	err = s.end(ctx, audit.SecondFactor.Removed, auth.ReasonPasswordChanged, u, func() error {
-		// Ends what has been signed in with a factor since the password is another, and then what that has added.
-		if err := s.Accounts.RevokeAll(ctx, u.ID); err != nil {
-			return err
-		}
-		_, err := s.removeFactors(ctx, u)
-		return err
-	}, slog.String("kind", "all"))
+	// Ends what has been signed in with a factor since the password is another, and then what that has added.
+	if err := s.Accounts.RevokeAll(ctx, u.ID); err != nil {
+		return true, err
+	}
+	_, err = s.removeFactors(ctx, u)
+	s.cleanUp(ctx, u, auth.ReasonPasswordChanged)
 	return true, err
 }
 
-// removeFactors removes all factors, recovery codes, pending sign-ins and links of a user, and reports whether there was a factor, code
-// or link.
-func (s *Service) removeFactors(ctx context.Context, u *account.User) (any bool, err error) {
-	if s.Links != nil {
-		n, err := s.Links.DeleteUser(ctx, u.ID)
-		if err != nil {
-			return false, err
-		}
-		any = n > 0
-	}
-	if s.SecondStep == nil || s.SecondStep.Factors == nil {
-		return any, nil
-	}
-	p, err := s.SecondStep.Factors.Load(ctx, u.ID)
+// removeFactors removes all factors, recovery codes, pending sign-ins and links of a user, and reports whether a factor, code or link is
+// gone, also beside an error. If a store doesn't say so, they count as gone: the user is told once too often rather than never.
+func (s *Service) removeFactors(ctx context.Context, u *account.User) (removed bool, err error) {
+	before, err := s.waysInto(ctx, u)
 	if err != nil {
 		return false, err
 	}
-	return any || len(p.Factors) > 0 || p.RecoveryCodes > 0, s.SecondStep.RemoveAll(ctx, u.ID)
+	unlinked, err := s.unlink(ctx, u)
+	if err == nil && s.SecondStep != nil {
+		err = s.SecondStep.RemoveAll(ctx, u.ID)
+	}
+	if err == nil || before == 0 || unlinked > 0 {
+		return before > 0 || unlinked > 0, err
+	}
+	again, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookFor)
+	defer cancel()
+	after, unknown := s.waysInto(again, u)
+	return unknown != nil || after < before, err
+}
+
+const lookFor = 5 * time.Second
+
+// waysInto returns how many factors, recovery codes and links a user has.
+func (s *Service) waysInto(ctx context.Context, u *account.User) (n int, err error) {
+	if s.Links != nil {
+		links, err := s.Links.List(ctx, u.ID)
+		if err != nil {
+			return 0, err
+		}
+		n = len(links)
+	}
+	if s.SecondStep == nil || s.SecondStep.Factors == nil {
+		return n, nil
+	}
+	p, err := s.SecondStep.Factors.Load(ctx, u.ID)
+	if err != nil {
+		return 0, err
+	}
+	return n + len(p.Factors) + p.RecoveryCodes, nil
 }
 
 // RevokeAll ends all sessions and tokens of a user.
@@ -235,7 +264,7 @@ func (s *Service) DeclareCompromised(ctx context.Context, u *account.User, c Com
 		var kept []slog.Attr
 		if c.KeepFactors {
 			kept = append(kept, slog.String("kept", "factors"))
-		} else if err := s.unlink(ctx, u); err != nil {
+		} else if _, err := s.unlink(ctx, u); err != nil {
 			return err
 		}
 		// After the links: a sign-in through one that has read the account since the epoch moved is removed now, or finds its
@@ -282,13 +311,12 @@ func (s *Service) end(ctx context.Context, kind audit.Kind, reason string, u *ac
 	return nil
 }
 
-// unlink removes the links of a user.
-func (s *Service) unlink(ctx context.Context, u *account.User) error {
+// unlink removes the links of a user, and returns how many there were.
+func (s *Service) unlink(ctx context.Context, u *account.User) (int, error) {
 	if s.Links == nil {
-		return nil
+		return 0, nil
 	}
-	_, err := s.Links.DeleteUser(ctx, u.ID)
-	return err
+	return s.Links.DeleteUser(ctx, u.ID)
 }
 
 func (s *Service) cleanUp(ctx context.Context, u *account.User, reason string) {

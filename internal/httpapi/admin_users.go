@@ -204,15 +204,15 @@ func setPassword(c *call, in setPasswordIn) (none, error) {
 	}
 	keep := u.ID == c.who.User.ID
 	set(&keep, in.KeepFactors)
-	removed, err := c.admin().SetPassword(c.ctx(), u, admin.NewPassword{Password: *in.Password, KeepFactors: keep})
-	if err != nil {
+	removed, err := c.admin().SetPassword(c.ctx(), u, admin.NewPassword{
+		Password: *in.Password, KeepFactors: keep, Changed: func() { c.notifyFor(u, letters.PasswordChanged) },
+	})
+	if removed {
+		c.notifyFor(u, letters.FactorRemoved)
+	}
+	if err != nil || !removed {
 		return none{}, err
 	}
-	c.notifyFor(u, letters.PasswordChanged)
-	if !removed {
-		return none{}, nil
-	}
-	c.notifyFor(u, letters.FactorRemoved)
 	if c.api.Steps.LookAgain { // no epoch has ended them
 		_, err = c.endWithoutEpoch(c.ctx(), u, nil)
 	}

@@ -5,10 +5,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/factor"
+	"github.com/cloakroom-auth/cloakroom/link"
+	"github.com/cloakroom-auth/cloakroom/mail"
+	"github.com/cloakroom-auth/cloakroom/storetest"
 )
 
 // waysInto gives a user an authenticator app, a passkey, recovery codes and a link, and returns them as they are counted.
@@ -148,4 +152,111 @@ func TestASignInWithAFactorDoesNotOutliveTheNewPassword(t *testing.T) {
 	if got := s.waysLeft(u); got != "0 factors, 0 codes, 0 links" {
 		t.Errorf("the account has %s", got)
 	}
+}
+
+// lostFactors and lostLinks remove what a user has, and say once that it failed.
+type lostFactors struct {
+	factor.Store
+	armed *atomic.Bool
+}
+
+func (l lostFactors) DeleteUser(ctx context.Context, user string) (int, error) {
+	n, err := l.Store.DeleteUser(ctx, user)
+	if l.armed.Swap(false) {
+		return 0, storetest.ErrFault
+	}
+	return n, err
+}
+
+type lostLinks struct {
+	link.Store
+	armed *atomic.Bool
+}
+
+func (l lostLinks) DeleteUser(ctx context.Context, user string) (int, error) {
+	n, err := l.Store.DeleteUser(ctx, user)
+	if l.armed.Swap(false) {
+		return 0, storetest.ErrFault
+	}
+	return n, err
+}
+
+// TestANewPasswordThatStopsHalfWayIsTold: whichever call to a store fails, what has changed by then is in the audit log and in the user's mail,
+// and the same request, sent again, finishes it.
+func TestANewPasswordThatStopsHalfWayIsTold(t *testing.T) {
+	t.Attr("threat", "X11")
+	t.Attr("threat", "MA05")
+	// try sets a password while a store fails once it is armed, and again, and returns whether the first was refused.
+	try := func(t *testing.T, armed *atomic.Bool, failing stores) bool {
+		t.Helper()
+		s := start(t, options{mail: newPostbox(), stores: func(*testing.T) stores { return failing }})
+		root, u := s.as(s.superuser("root")), s.user("ada")
+		s.waysInto(u)
+		u = s.load(u.ID)
+		set := func() *answer {
+			return root.send("POST", adminPath+"/users/"+u.ID+"/password", map[string]any{"password": newPassword})
+		}
+		check := func(when string) {
+			t.Helper()
+			s.sent()
+			told := func(kind string) bool {
+				return slices.ContainsFunc(s.box.all(), func(m mail.Message) bool { return m.User == u.ID && m.Kind == kind })
+			}
+			if changed := s.load(u.ID).Password != u.Password; changed != told("password_changed") {
+				t.Errorf("%s: changed: %t, and that was told: %t", when, changed, told("password_changed"))
+			}
+			left := s.waysLeft(u)
+			gone, recorded := left != "2 factors, 10 codes, 1 links", s.logged(`"msg":"authn_factor_removed"`, `"login":"ada"`, `"kind":"all"`)
+			if gone != recorded || gone != told("factor_removed") {
+				t.Errorf("%s: the account has %s; recorded: %t, told: %t", when, left, recorded, told("factor_removed"))
+			}
+		}
+		armed.Store(true)
+		r := set()
+		armed.Store(false)
+		refused := r.StatusCode == 503
+		if !refused {
+			ok(t, r)
+		}
+		check("at first")
+		ok(t, set())
+		check("again")
+		if got := s.waysLeft(u); got != "0 factors, 0 codes, 0 links" {
+			t.Errorf("again: the account has %s", got)
+		}
+		return refused
+	}
+	refused := true
+	for n := int64(1); refused; n++ {
+		var armed atomic.Bool
+		var calls atomic.Int64
+		plan := &storetest.Plan{Before: func(call string) error {
+			kind, name, _ := strings.Cut(call, ".")
+			act := kind == "factor" || kind == "link" || kind == "account" && name != "Load"
+			if armed.Load() && act && calls.Add(1) == n {
+				return storetest.ErrFault
+			}
+			return nil
+		}}
+		t.Run(fmt.Sprint("call ", n), func(t *testing.T) { refused = try(t, &armed, faulty(inMemory(t), plan)) })
+		if !refused && n < 6 {
+			t.Errorf("without fault %d calls were made, want more", calls.Load())
+		}
+	}
+	t.Run("the answer about the factors is lost", func(t *testing.T) {
+		var armed atomic.Bool
+		failing := inMemory(t)
+		failing.Factors = lostFactors{failing.Factors, &armed}
+		if !try(t, &armed, failing) {
+			t.Error("it wasn't refused")
+		}
+	})
+	t.Run("the answer about the links is lost", func(t *testing.T) {
+		var armed atomic.Bool
+		failing := inMemory(t)
+		failing.Links = lostLinks{failing.Links, &armed}
+		if !try(t, &armed, failing) {
+			t.Error("it wasn't refused")
+		}
+	})
 }
