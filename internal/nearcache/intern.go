@@ -3,6 +3,8 @@ package nearcache
 import (
 	"strings"
 	"sync"
+
+	"github.com/cloakroom-auth/cloakroom/session"
 )
 
 // pack copies the strings into one piece of memory and returns its size in bytes.
@@ -27,6 +29,26 @@ func pack(texts ...*string) int {
 type interner struct {
 	mu    sync.Mutex
 	texts map[string]string
+}
+
+// charged are the interned texts whose bytes have been counted. Safe for concurrent use.
+type charged struct {
+	mu    sync.Mutex
+	texts map[session.Interned]struct{}
+}
+
+// charge returns the bytes that a text takes: 0 if they have been counted.
+func (c *charged) charge(text session.Interned) (bytes int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, counted := c.texts[text]; counted {
+		return 0
+	}
+	if c.texts == nil || len(c.texts) >= maxInterned {
+		c.texts = map[session.Interned]struct{}{}
+	}
+	c.texts[text] = struct{}{}
+	return len(text.String())
 }
 
 // maxInterned bounds the number of strings; when it is reached, the interner starts afresh.

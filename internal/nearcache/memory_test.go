@@ -521,6 +521,29 @@ func TestTheCacheIsBounded(t *testing.T) {
 	})
 }
 
+// TestTextsThatClientsMakeUpAreWithinTheBound: a client may send another User-Agent at each sign-in.
+func TestTextsThatClientsMakeUpAreWithinTheBound(t *testing.T) {
+	inCluster(t, 0, func(t *testing.T, c *cluster) {
+		m := c.join(nearcache.Config{MaxBytes: 1 << 20}) // half of it for sessions
+		time.Sleep(2 * hold)
+		const all, length = 5000, 512
+		for i := range all {
+			r := record("ann", 1)
+			copy(r.ID[:], fmt.Sprintf("%016d", i))
+			r.PublicID = fmt.Sprint(i)
+			r.Agent = session.Intern(fmt.Sprintf("%0*d", length, i))
+			if err := m.sessions.Create(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Millisecond)
+			m.valid(r.ID)
+		}
+		if kept, _ := nearcache.Remembered(m.sessions); kept < 300 || kept*length > 1<<19 {
+			t.Errorf("%d sessions are remembered, whose User-Agents alone take %d bytes", kept, kept*length)
+		}
+	})
+}
+
 // TestAnUnreadableMessageDropsEverything: it may have been a notice.
 func TestAnUnreadableMessageDropsEverything(t *testing.T) {
 	for _, text := range []string{"X", "I", "I a b", "I a b c", "I a b s:", " ", "Q a b c", "R a b", "I a b z:AAAAAAAAAAAAAAAAAAAAAA", "I a b s:AAAAAAAAAAAAAAAAAAAAAA "} {

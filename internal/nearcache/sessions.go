@@ -12,8 +12,9 @@ import (
 // sessions is a session.Store and a session.Viewer. Methods that it doesn't define go straight to the store.
 type sessions struct {
 	session.Store
-	view  view[session.ID, session.Record]
-	cache *Cache
+	view   view[session.ID, session.Record]
+	cache  *Cache
+	agents charged
 }
 
 // Sessions returns the store behind a cache. It is a [session.Viewer] too.
@@ -96,11 +97,11 @@ const slotBytes = 28
 
 var absentSize = int(unsafe.Sizeof(entry[session.ID]{})) + slotBytes
 
-// copy returns a copy of the record with its strings in one piece of memory, and its size in bytes. What is interned is shared by
-// many records, and isn't counted.
+// copy returns a copy of the record with its strings in one piece of memory, and its size in bytes. A User-Agent counts for the first
+// record that has it: most are shared by many, but a client can make up one for each session.
 func (s *sessions) copy(r *session.Record) (session.Record, int) {
 	kept := *r
 	n := pack(&kept.PublicID, &kept.User, &kept.Epoch, &kept.IP, &kept.Version, &kept.Binding)
 	kept.Values = bytes.Clone(r.Values)
-	return kept, int(unsafe.Sizeof(entry[session.Record]{})) + slotBytes + n + len(kept.Values)
+	return kept, int(unsafe.Sizeof(entry[session.Record]{})) + slotBytes + n + len(kept.Values) + s.agents.charge(r.Agent)
 }
