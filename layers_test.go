@@ -138,7 +138,7 @@ var layers = map[string]layer{
 	"internal/smtpserver":   {},
 	"internal/pgserver":     {others: []string{"github.com/jackc/pgx/v5"}},
 	"cmd/cloakroom": {
-		own:    []string{"", "internal/texts", "factor", "account", "audit", "auth", "csrf", "postgres", "django", "password", "session", "token", "internal/keyring", "internal/admin", "internal/mailer"},
+		own:    []string{"", "internal/texts", "factor", "account", "audit", "auth", "csrf", "postgres", "django", "password", "session", "token", "internal/keyring", "internal/admin", "internal/mailer", "internal/peerlink"},
 		others: []string{"github.com/alecthomas/kong", "github.com/prometheus/client_golang/prometheus", "golang.org/x/"},
 	},
 }

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"strings"
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/peerlink"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -139,6 +141,9 @@ func (c *checkCmd) tryServer(ctx context.Context, a *app, l locations, elsewhere
 			return nil, err
 		}
 	}
+	if err := tryPeers(&config, elsewhere && l.db.File() == ""); err != nil {
+		return append(issues, newIssue("E004", "serve would not start: --peer-listen: "+err.Error(), "")), nil
+	}
 	if elsewhere {
 		if err := l.db.CheckDjango(ctx); err != nil {
 			return append(issues, newIssue("E004", "serve would not start: "+explain(err), "")), nil
@@ -226,6 +231,23 @@ func useTempDir(config *cloakroom.Config) (remove func() error, err error) {
 	}
 	config.Data, config.DB, config.KeyFile, config.Feed = dir, "", "", ""
 	return func() error { return os.RemoveAll(dir) }, nil
+}
+
+// tryPeers has the trial take any free port of --peer-listen, because the server that runs has its own. Without its database, which
+// the temporary directory replaces, the trial has no feed, and so no other nodes, unless Redis has the sessions.
+func tryPeers(config *cloakroom.Config, replaced bool) error {
+	if config.PeerListen == "" {
+		return nil
+	}
+	at, err := peerlink.ParseAddress(config.PeerListen)
+	if err != nil {
+		return err
+	}
+	config.PeerListen = netip.AddrPortFrom(at.Addr(), 0).String()
+	if replaced && config.Sessions == "" {
+		config.PeerListen = ""
+	}
+	return nil
 }
 
 // missingSecretIssue reports a database that needs a server secret which is missing.

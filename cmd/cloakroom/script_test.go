@@ -89,6 +89,12 @@ func runScriptsIn(t *testing.T, p testscript.Params, variables ...string) {
 		e.Setenv("ESC", "\x1b")
 		e.Setenv("CSI", "\u009b") // ESC [ in one character
 		e.Setenv("RLO", "\u202e") // turns the direction of writing
+		taken, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		e.Defer(func() { taken.Close() })
+		e.Setenv("TAKEN", taken.LocalAddr().String()) // for UDP, by another program
 		return nil
 	}
 	p.Cmds = map[string]func(ts *testscript.TestScript, neg bool, args []string){

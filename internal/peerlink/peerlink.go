@@ -35,15 +35,24 @@ type Link struct {
 	place  string
 }
 
-// Open opens a socket at an address that other nodes can reach, "10.0.0.7:7946" or "10.0.0.7:0" for any port. It resolves no names, and
+// ParseAddress reads an address that other nodes can reach, "10.0.0.7:7946" or "10.0.0.7:0" for any port. It resolves no names, and
 // refuses an address that names no single machine.
-func Open(address string) (*Link, error) {
-	at, err := netip.ParseAddrPort(address)
+func ParseAddress(address string) (at netip.AddrPort, err error) {
+	at, err = netip.ParseAddrPort(address)
 	if err != nil {
-		return nil, fmt.Errorf("%q is not of the form IP:PORT", address)
+		return at, fmt.Errorf("%q is not of the form IP:PORT", address)
 	}
 	if ip := at.Addr(); ip.IsUnspecified() || ip.IsMulticast() || ip.Zone() != "" {
-		return nil, fmt.Errorf("other nodes can't reach %q: give this machine's own address", address)
+		return at, fmt.Errorf("other nodes can't reach %q: give this machine's own address", address)
+	}
+	return at, nil
+}
+
+// Open opens a socket at an address that [ParseAddress] accepts.
+func Open(address string) (*Link, error) {
+	at, err := ParseAddress(address)
+	if err != nil {
+		return nil, err
 	}
 	socket, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
 	if err != nil {
