@@ -109,9 +109,31 @@ test("the account page", async (t) => {
     assert.equal(JSON.parse((await ask(other, "/api/me")).body).language, "de");
     await other.getByLabel("Sprache von Nachrichten und Seiten").selectOption("");
     await other.getByRole("button", { name: "Speichern", exact: true }).click();
-    await other.getByRole("status").getByText("Gespeichert.").waitFor();
-    await other.reload();
     await other.getByRole("heading", { name: "Your name and language" }).waitFor();
+  });
+
+  await t.test("a language of the account is none of the browser's, whose own outlives a change of the name", async (t) => {
+    const page = await openPage(t, browser, { locale: "en-US" });
+    await signIn(page, server);
+    const english = page.locator("section", { has: page.getByRole("heading", { name: "Your name and language" }) });
+    const german = page.locator("section", { has: page.getByRole("heading", { name: "Dein Name und deine Sprache" }) });
+    const chosen = async () => (await page.context().cookies()).find((c) => c.name === "cloakroom_language")?.value;
+    const language = async () => JSON.parse((await ask(page, "/api/me")).body).language;
+    await english.getByLabel("Language of messages and pages").selectOption("Deutsch");
+    await english.getByRole("button", { name: "Save" }).click();
+    await german.waitFor();
+    assert.equal(await chosen(), undefined, "the language of the account became one of the browser");
+
+    await page.getByLabel("Sprache", { exact: true }).selectOption("English"); // at the foot
+    await english.getByLabel("First name").fill("Augusta");
+    await english.getByRole("button", { name: "Save" }).click();
+    await english.getByRole("status").getByText("Saved.").waitFor();
+    await page.reload();
+    await english.getByLabel("First name").waitFor();
+    assert.deepEqual([await chosen(), await language()], ["en", "de"]);
+
+    const headers = { "Content-Type": "application/json" };
+    assert.equal((await ask(page, "/api/auth/me", { method: "PATCH", headers, body: '{"first_name":"","language":""}' })).status, 200);
   });
 
   await t.test("all other devices are ended at once", async (t) => {

@@ -173,6 +173,25 @@ test("the administration", async (t) => {
     await page.reload();
   });
 
+  await t.test("a change undoes nothing of another administrator that the page has loaded meanwhile", async () => {
+    const path = `/api/auth/admin/users/${page.url().split("/").at(-1)}`;
+    const patch = (change) => ask(page, path, { method: "PATCH", headers: { "Content-Type": "application/json" }, body: JSON.stringify(change) });
+    const badge = page.locator("span.badge", { hasText: "editors" });
+    await badge.waitFor();
+    assert.equal((await patch({ groups: [], direct_permissions: ["shop.view_order"] })).status, 200);
+    await section("Data of the program").getByRole("button", { name: "Save" }).click();
+    await badge.waitFor({ state: "detached" }); // the user is loaded again
+    await page.getByLabel("Last name").fill("Murray Hopper");
+    await section("Change this user").getByRole("button", { name: "Save" }).click();
+    await told("Saved").first().waitFor();
+    await page.getByRole("button", { name: "Remove shop.view_order" }).waitFor(); // the form shows what the server has
+    const { last_name, groups, direct_permissions } = JSON.parse((await ask(page, path)).body);
+    assert.deepEqual([last_name, groups, direct_permissions], ["Murray Hopper", [], ["shop.view_order"]]);
+    assert.equal((await patch({ last_name: "Hopper", groups: ["editors"], direct_permissions: [] })).status, 200);
+    await page.reload();
+    await badge.waitFor();
+  });
+
   await t.test("granted rights count at once for an open page", async (t) => {
     const hers = await openPage(t, browser);
     await hers.goto(`${server.url}/signin`);

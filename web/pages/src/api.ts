@@ -33,7 +33,7 @@ export interface LinkedAccount {
 }
 
 /** What users change of themselves. An empty language is that of the browser. */
-export type Personal = Pick<User, "first_name" | "last_name" | "language">;
+export type Personal = Partial<Pick<User, "first_name" | "last_name" | "language">>;
 
 export interface PasswordReset {
   /** The part of the one-time link after its # sign. */

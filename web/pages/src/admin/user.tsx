@@ -38,7 +38,10 @@ export function UserPage({ me }: { me: User }) {
 function UserDetails({ me, user }: { me: User; user: AdminUser }) {
   const id = String(user.id);
   const [done, setDone] = useFlash();
-  const [saves, setSaves] = useState(0); // the form's key: after each save it shows the server's values
+  // What the form begins with: the user as loaded first, and after a save as the server answered. What was typed is compared with it, whatever
+  // is loaded meanwhile: another administrator's change must not look like one that was typed here.
+  const [shown, setShown] = useState(user);
+  const [saves, setSaves] = useState(0); // the form's key
   const change = useAdminMutation(mutations.changeUser);
   return (
     <>
@@ -57,14 +60,15 @@ function UserDetails({ me, user }: { me: User; user: AdminUser }) {
           <UserForm
             key={saves}
             me={me}
-            user={user}
+            user={shown}
             error={change.error}
             sending={change.isPending}
             submit={t.save}
             onSend={(what) => {
               setDone("");
               change.mutate({ id, change: what }, {
-                onSuccess: () => {
+                onSuccess: (saved) => {
+                  setShown(saved);
                   setSaves(saves + 1);
                   setDone(t.saved);
                 },
