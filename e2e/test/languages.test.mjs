@@ -65,7 +65,7 @@ test("a German browser gets German pages, and English ones if the person chooses
   const texts = new Set(requests.filter((url) => url.includes("/texts-")));
   assert.equal(texts.size, 1, "a language costs only those who speak it");
 
-  await page.getByLabel("Sprache").selectOption("English");
+  await page.getByLabel("Sprache", { exact: true }).selectOption("English"); // that of the browser, at the foot
   await page.getByRole("heading", { name: "Your account" }).waitFor();
   assert.equal(await page.locator("html").getAttribute("lang"), "en");
   await page.goto(`${server.url}/auth/admin/audit`);
@@ -83,7 +83,7 @@ test("a one-time link survives the choice of another language", async (t) => {
   const { link } = JSON.parse(await server.run("user", "reset", admin.username, "--url", server.url, "--json"));
   await page.goto(link);
   await page.getByRole("heading", { name: "Setze ein neues Passwort" }).waitFor();
-  await page.getByLabel("Sprache").selectOption("English");
+  await page.getByLabel("Sprache", { exact: true }).selectOption("English"); // that of the browser, at the foot
   await page.getByRole("heading", { name: "Set a new password" }).waitFor();
   assert.equal(new URL(page.url()).hash, "");
   await page.getByLabel("New password", { exact: true }).fill("two hangers for each coat");
