@@ -136,8 +136,10 @@ func TestASignInWithAFactorDoesNotOutliveTheNewPassword(t *testing.T) {
 	root, u := s.superuser("root"), s.user("ada")
 	d := s.withPasskey(u, factor.Passkey)
 	thief := s.client()
+	var epoch string // of the thief's session
 	between := &beforeRemoval{Store: inner.Factors, do: func() {
 		ok(t, thief.send("POST", "/api/auth/passkey/login", s.assertion(d)))
+		epoch = s.load(u.ID).Epoch
 	}}
 	slow := start(t, options{stores: func(*testing.T) stores {
 		slowly := inner
@@ -149,6 +151,9 @@ func TestASignInWithAFactorDoesNotOutliveTheNewPassword(t *testing.T) {
 		t.Fatal("no one has signed in meanwhile")
 	}
 	s.dead(t, "the session of the passkey", thief.ticket())
+	if s.load(u.ID).Epoch == epoch {
+		t.Error("the epoch of that session still counts, also for a token that no list has and a sign-in that isn't complete yet")
+	}
 	if got := s.waysLeft(u); got != "0 factors, 0 codes, 0 links" {
 		t.Errorf("the account has %s", got)
 	}
