@@ -161,63 +161,56 @@ func endSessions(ctx context.Context, set store.Set, _ RestoredOptions, ended *E
 		}
 	}
 	// What is no session of a user, such as an anonymous session of Django, isn't listed.
-	for {
-		n, err := set.Sessions.DeleteExpired(ctx, farFuture, batch)
+	n, err := deleteAll(ctx, farFuture, "sessions", set.Sessions.DeleteExpired)
+	ended.Sessions += n
+	return err
+}
+
+// deleteAll deletes in batches what expires before a time, until nothing is left, and returns how many that were, also beside an error.
+func deleteAll(ctx context.Context, before int64, what string, deleteExpired func(context.Context, int64, int) (int, error)) (int, error) {
+	for all := 0; ; {
+		n, err := deleteExpired(ctx, before, batch)
 		if err != nil {
-			return fmt.Errorf("delete sessions: %w", err)
+			return all, fmt.Errorf("delete %s: %w", what, err)
 		}
-		if ended.Sessions += n; n == 0 {
-			return nil
+		if all += n; n == 0 {
+			return all, nil
 		}
 	}
 }
 
 func endSignins(ctx context.Context, set store.Set, _ RestoredOptions, ended *Ended) error {
-	for set.Signins != nil {
-		n, err := set.Signins.DeleteExpired(ctx, math.MaxInt64, batch)
-		if err != nil {
-			return fmt.Errorf("delete pending sign-ins: %w", err)
-		}
-		if ended.Signins += n; n == 0 {
-			break
-		}
+	if set.Signins == nil {
+		return nil
 	}
-	return nil
+	n, err := deleteAll(ctx, math.MaxInt64, "pending sign-ins", set.Signins.DeleteExpired)
+	ended.Signins += n
+	return err
 }
 
 func endOrigins(ctx context.Context, set store.Set, _ RestoredOptions, _ *Ended) error {
-	for set.Links != nil {
-		n, err := set.Links.DeleteExpired(ctx, math.MaxInt64, batch)
-		if err != nil {
-			return fmt.Errorf("delete the origins of sessions: %w", err)
-		}
-		if n == 0 {
-			break
-		}
+	if set.Links == nil {
+		return nil
 	}
-	return nil
+	_, err := deleteAll(ctx, math.MaxInt64, "the origins of sessions", set.Links.DeleteExpired)
+	return err
 }
 
 func dropMail(ctx context.Context, set store.Set, o RestoredOptions, ended *Ended) error {
-	for set.Mail != nil {
-		n, err := set.Mail.DeleteSecrets(ctx, math.MaxInt64, batch)
-		if err != nil {
-			return fmt.Errorf("delete mailed links: %w", err)
-		}
-		if ended.Links += n; n == 0 {
-			break
-		}
+	if set.Mail == nil {
+		return nil
 	}
-	for set.Mail != nil {
-		n, err := set.Mail.DeleteExpiredInvitations(ctx, math.MaxInt64, batch)
-		if err != nil {
-			return fmt.Errorf("delete invitations: %w", err)
-		}
-		if ended.Links += n; n == 0 {
-			break
-		}
+	n, err := deleteAll(ctx, math.MaxInt64, "mailed links", set.Mail.DeleteSecrets)
+	ended.Links += n
+	if err != nil {
+		return err
 	}
-	for set.Mail != nil && !o.KeepMail {
+	n, err = deleteAll(ctx, math.MaxInt64, "invitations", set.Mail.DeleteExpiredInvitations)
+	ended.Links += n
+	if err != nil {
+		return err
+	}
+	for !o.KeepMail {
 		page, err := set.Mail.List(ctx, "", batch)
 		if err != nil {
 			return fmt.Errorf("list mail: %w", err)
