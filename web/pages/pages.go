@@ -7,13 +7,10 @@
 package pages
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
-	"html/template"
 	"io/fs"
 	"maps"
 	"net/http"
@@ -96,7 +93,7 @@ func New(catalogue *texts.Catalogue, l Look) (*Site, error) {
 	for _, name := range catalogue.Languages() {
 		common.Languages[name] = catalogue.Raw(name, "pages.language")
 	}
-	model, err := documentModel(common.Logo != "")
+	shell, err := documentShell(common.Logo != "", len(styles))
 	if err != nil {
 		return nil, err
 	}
@@ -118,15 +115,14 @@ func New(catalogue *texts.Catalogue, l Look) (*Site, error) {
 		if err != nil {
 			return nil, err
 		}
-		var page bytes.Buffer
-		err = model.Execute(&page, map[string]any{
+		values := map[string]string{
 			"Language": name, "Direction": texts.Direction(name), "Name": in.Name, "NoScript": catalogue.Raw(name, "pages.noScript"),
-			"Texts": in.Texts, "Look": string(look), "Styles": styles, "Logo": in.Logo,
-		})
-		if err != nil {
-			return nil, fmt.Errorf("index.html: %w", err)
+			"Texts": in.Texts, "Look": string(look), "Logo": in.Logo,
 		}
-		s.documents[name] = page.Bytes()
+		for i, path := range styles {
+			values[styleName(i)] = path
+		}
+		s.documents[name] = fill(shell, values)
 	}
 	return s, nil
 }
@@ -166,32 +162,6 @@ func (s *Site) dress(l Look) (common look, styles []string, err error) {
 
 // said is the prefix of texts for sentences of the API. The program gets each by the sentence instead of its key.
 const said = "pages.said."
-
-// inHead is what the server adds to the head of the build's document. The style sheets come last, so that they count.
-const inHead = `  <link rel="preload" as="fetch" crossorigin href="{{.Texts}}">
-    <meta name="look" content="{{.Look}}">{{range .Styles}}
-    <link rel="stylesheet" href="{{.}}">{{end}}
-  `
-
-// icon matches the link of the built-in icon.
-var icon = regexp.MustCompile(`<link rel="icon"[^>]*>`)
-
-// documentModel returns the build's document as a template.
-func documentModel(ownLogo bool) (*template.Template, error) {
-	index, err := dist.ReadFile(document)
-	if err != nil {
-		return nil, err
-	}
-	text := strings.Replace(string(index), "</head>", inHead+"</head>", 1)
-	if ownLogo {
-		text = icon.ReplaceAllLiteralString(text, `<link rel="icon" href="{{.Logo}}">`)
-	}
-	model, err := template.New("").Parse(text)
-	if err != nil {
-		return nil, fmt.Errorf("index.html: %w", err)
-	}
-	return model, nil
-}
 
 // look is what the document says to the program: see web/pages/src/look.ts.
 type look struct {
@@ -293,9 +263,6 @@ func refuse(w http.ResponseWriter, status int, code, detail string) {
 		"code": code, "detail": detail, "request_id": w.Header().Get("X-Request-Id"),
 	})
 }
-
-// document is the file that the documents are made of.
-const document = "dist/index.html"
 
 // built returns the embedded file for a path. ok is false for a path that is not served: an unknown page, a directory, a file
 // without a known type, the licences, and index.html under its own name.
