@@ -58,7 +58,7 @@ func TestTenThousandEventsCostRequestsNothing(t *testing.T) {
 	for n := range writers {
 		group.Go(func() {
 			for i := range events / writers {
-				srv.Audit.Record(t.Context(), audit.User.Updated, slog.String("user", fmt.Sprint(1000+n*1000+i)))
+				srv.Audit.Record(t.Context(), audit.UserKinds.Updated, slog.String("user", fmt.Sprint(1000+n*1000+i)))
 			}
 		})
 	}

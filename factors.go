@@ -110,7 +110,7 @@ func (s *Server) RemoveFactor(ctx context.Context, u *account.User, id string) e
 		if _, _, err := s.factors.Remove(ctx, u, id, true, s.endForFactors); err != nil {
 			return err
 		}
-		s.Audit.Record(ctx, audit.SecondFactor.Removed, append(admin.AboutUser(u), slog.String("kind", string(f.Kind)), slog.String("factor", id))...)
+		s.Audit.Record(ctx, audit.SecondFactorKinds.Removed, append(admin.AboutUser(u), slog.String("kind", string(f.Kind)), slog.String("factor", id))...)
 		s.tell(ctx, u, letters.FactorRemoved)
 		return s.Auth.RemoveEnded(session.WithReason(ctx, auth.ReasonAdministrator), u.ID, nil)
 	}

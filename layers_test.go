@@ -38,15 +38,15 @@ var layers = map[string]layer{
 	"internal/device":     {own: []string{"session"}, others: []string{"github.com/go-jose/go-jose/v4"}},
 	"internal/resilience": {},
 	"internal/totp":       {},
-	"internal/secondstep": {own: []string{"account", "factor", "link", "signin", "internal/resilience"}},
+	"internal/secondstep": {own: []string{"account", "factor", "federation", "signin", "internal/resilience"}},
 	"internal/passkey":    {own: []string{"factor", "internal/keyring", "signin"}, others: []string{"github.com/go-webauthn/webauthn", "golang.org/x/net/publicsuffix"}},
 	"internal/oidc":       {others: []string{"github.com/coreos/go-oidc/v3/oidc", "github.com/go-jose/go-jose/v4", "golang.org/x/oauth2"}},
-	"internal/grant":      {own: []string{"audit", "internal/keyring", "internal/oidc", "link", "session"}, others: []string{"golang.org/x/sync"}},
-	"internal/admin":      {own: []string{"account", "link", "audit", "auth", "internal/secondstep", "session", "store", "token"}},
+	"internal/grant":      {own: []string{"audit", "internal/keyring", "internal/oidc", "federation", "session"}, others: []string{"golang.org/x/sync"}},
+	"internal/admin":      {own: []string{"account", "federation", "audit", "auth", "internal/secondstep", "session", "store", "token"}},
 	"internal/keyring":    {own: []string{"sealed"}},
 	"sealed":              {},
 	"factor":              {},
-	"link":                {},
+	"federation":          {},
 	"mail":                {},
 	"internal/mailer":     {own: []string{"mail"}, others: []string{"github.com/wneessen/go-mail"}},
 	"internal/texts":      {others: []string{"golang.org/x/text"}},
@@ -55,7 +55,7 @@ var layers = map[string]layer{
 	"signin":              {},
 	"webhook":             {own: []string{"audit"}},
 	"internal/courier":    {own: []string{"audit", "webhook"}, others: []string{"golang.org/x/sync"}},
-	"store":               {own: []string{"account", "audit", "factor", "link", "mail", "sealed", "session", "signin", "throttle", "token", "webhook"}},
+	"store":               {own: []string{"account", "audit", "factor", "federation", "mail", "sealed", "session", "signin", "throttle", "token", "webhook"}},
 	"internal/reqinfo":    {},
 	"internal/problem":    {own: []string{"internal/reqinfo"}},
 
@@ -71,13 +71,13 @@ var layers = map[string]layer{
 
 	// Where things are kept.
 	"internal/sqlstore": {
-		own:    []string{"account", "audit", "factor", "link", "mail", "session", "signin", "throttle", "token", "sealed", "store", "webhook"},
+		own:    []string{"account", "audit", "factor", "federation", "mail", "session", "signin", "throttle", "token", "sealed", "store", "webhook"},
 		others: []string{"github.com/pressly/goose/v3"},
 	},
 	"internal/nearcache/fence": {own: []string{"internal/feed"}},
 	"internal/nearcache":       {own: []string{"account", "session", "store", "token", "internal/feed", "internal/nearcache/fence", "internal/resilience"}},
 	"internal/walwatch":        {others: []string{"golang.org/x/sys"}},
-	"memory":                   {own: []string{"account", "audit", "factor", "link", "mail", "signin", "session", "throttle", "token", "sealed", "store", "webhook"}},
+	"memory":                   {own: []string{"account", "audit", "factor", "federation", "mail", "signin", "session", "throttle", "token", "sealed", "store", "webhook"}},
 	"sqlite": {
 		own:    []string{"account", "audit", "session", "throttle", "token", "sealed", "store", "internal/sqlstore", "internal/walwatch"},
 		others: []string{"modernc.org/sqlite", "modernc.org/libc", "golang.org/x/sys"},
@@ -97,7 +97,7 @@ var layers = map[string]layer{
 		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/text"},
 	},
 	"storetest": {
-		own:    []string{"account", "audit", "factor", "link", "mail", "signin", "session", "throttle", "token", "sealed", "store", "webhook"},
+		own:    []string{"account", "audit", "factor", "federation", "mail", "signin", "session", "throttle", "token", "sealed", "store", "webhook"},
 		others: []string{"github.com/anishathalye/porcupine", "pgregory.net/rapid"},
 	},
 
@@ -110,7 +110,7 @@ var layers = map[string]layer{
 		"internal/device",
 		"account", "audit", "auth", "csrf", "internal/jwt", "internal/events", "password", "session", "throttle", "token",
 		"internal/keyring", "internal/problem", "internal/reqinfo", "internal/admin", "internal/resilience", "internal/secondstep", "signin", "internal/letters", "mail", "internal/passkey",
-		"factor", "link", "internal/authenticator", "internal/grant", "internal/oidc", "internal/texts",
+		"factor", "federation", "internal/authenticator", "internal/grant", "internal/oidc", "internal/texts",
 	}},
 
 	// The whole.

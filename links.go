@@ -34,7 +34,7 @@ func (s *Server) SetupLink(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s.Audit.Record(ctx, audit.Token.Created, slog.String("kind", "setup"))
+	s.Audit.Record(ctx, audit.TokenKinds.Created, slog.String("kind", "setup"))
 	return base + "/auth/setup#" + secret, nil
 }
 

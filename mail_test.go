@@ -41,7 +41,7 @@ func TestAProgramThatTakesAnAccountInHandEndsMailedLinks(t *testing.T) {
 			t.Fatal(err)
 		}
 		hash := sha256.Sum256([]byte(name))
-		err = set.Mail.PutSecret(t.Context(), &mail.Secret{Hash: hash, Kind: "revert", User: u.ID, Expires: 1 << 40})
+		err = set.Mail.PutSecret(t.Context(), &mail.LinkSecret{Hash: hash, Kind: "revert", User: u.ID, Expires: 1 << 40})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -24,7 +24,7 @@ import (
 )
 
 // startWithProvider starts a server on the memory's stores, on an address of this machine. set changes its configuration.
-func startWithProvider(t *testing.T, plan *storetest.Plan, next func(s *cloakroom.Server) http.Handler, set func(*cloakroom.Config)) (*cloakroom.Server, http.Handler, string) {
+func startWithProvider(t *testing.T, plan *storetest.FaultPlan, next func(s *cloakroom.Server) http.Handler, set func(*cloakroom.Config)) (*cloakroom.Server, http.Handler, string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -118,7 +118,7 @@ func answers(t *testing.T) string {
 func TestATokenOfAProviderCostsTheGatewayLittle(t *testing.T) {
 	o, upstream := oidctest.New(t), answers(t)
 	var calls atomic.Int64
-	plan := &storetest.Plan{Before: func(string) error { calls.Add(1); return nil }}
+	plan := &storetest.FaultPlan{Before: func(string) error { calls.Add(1); return nil }}
 	_, handler, base := startWithProvider(t, plan, nil, func(c *cloakroom.Config) {
 		c.Providers = []string{"example=" + o.Settings(`"keep_tokens":true`)}
 		c.Upstreams = []string{"/things=" + upstream, "/others=" + upstream}
@@ -165,7 +165,7 @@ func TestATokenOfAProviderCostsTheGatewayLittle(t *testing.T) {
 // TestAProgramGetsTheTokenOfAProvider for the session of a request.
 func TestAProgramGetsTheTokenOfAProvider(t *testing.T) {
 	o := oidctest.New(t)
-	_, _, base := startWithProvider(t, &storetest.Plan{}, func(s *cloakroom.Server) http.Handler {
+	_, _, base := startWithProvider(t, &storetest.FaultPlan{}, func(s *cloakroom.Server) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			current, err := session.FromContext(r.Context())
 			if err != nil || current == nil {

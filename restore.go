@@ -44,7 +44,7 @@ func (s *Server) AfterRestore(ctx context.Context, o RestoreOptions) (RestoreEnd
 			return RestoreEnded(ended), fmt.Errorf("make other processes forget what they have cached: %w", err)
 		}
 	}
-	s.Audit.Record(ctx, audit.Sys.Restored, slog.Int("accounts", ended.Accounts), slog.Int("links", ended.Links),
+	s.Audit.Record(ctx, audit.SysKinds.Restored, slog.Int("accounts", ended.Accounts), slog.Int("links", ended.Links),
 		slog.Int("sessions", ended.Sessions), slog.Int("tokens", ended.Tokens), slog.Int("pending_sign_ins", ended.Signins),
 		slog.Int("mail", ended.Mail))
 	return RestoreEnded(ended), nil

@@ -142,7 +142,7 @@ func (c *Config) engine() (engine, error) {
 	case c.Pool != nil:
 		return lentPool{c.pool()}, nil
 	case c.SQLite != nil:
-		return sharedFile{sqlite.Shared{DB: c.SQLite}}, nil
+		return sharedFile{sqlite.ProgramDB{DB: c.SQLite}}, nil
 	}
 	if c.Schema != "" {
 		return nil, errors.New("Config.Schema is for Config.Pool; a schema in DB is postgres://…?search_path=SCHEMA")
@@ -303,7 +303,7 @@ func (f sqliteFile) missing(context.Context) (bool, error) {
 }
 
 // sharedFile is a program's own SQLite file.
-type sharedFile struct{ sqlite.Shared }
+type sharedFile struct{ sqlite.ProgramDB }
 
 func (f sharedFile) String() string {
 	path, err := f.Path(context.Background())

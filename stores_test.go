@@ -45,7 +45,7 @@ type narrow struct{ account.Store }
 
 func (narrow) Lacks() account.Lacks { return account.Lacks{Language: true, Extra: true} }
 
-func (s narrow) NoteSignIn(ctx context.Context, id string, note account.SignIn) (*account.User, error) {
+func (s narrow) NoteSignIn(ctx context.Context, id string, note account.SignInUpdate) (*account.User, error) {
 	if note.Language != "" {
 		return nil, account.ErrNoLanguage
 	}

@@ -57,7 +57,7 @@ type Service struct {
 	Names LoginFinder
 
 	// Resets has the reset links of another program that shares the accounts. nil: there are none.
-	Resets SharedResets
+	Resets ExternalResetLinks
 
 	// OnChange is called with the ID of a user whose rights, name or epoch this Service has changed, after the change; with
 	// "" if it may concern any user. It must not block. nil: it is not called.
@@ -144,7 +144,7 @@ func (s *Service) authenticate(ctx context.Context, a Attempt, now int64) (*User
 // NoteSignIn records a sign-in of u by something else than the password, in a language, which a user who has none gets at the
 // first sign-in; "": it isn't known. It returns the user as stored, with the epoch of u. [ErrInvalidCredentials] if there is no such user any more.
 func (s *Service) NoteSignIn(ctx context.Context, u *User, language string) (*User, error) {
-	return s.noted(ctx, u, SignIn{At: time.Now().Unix(), Verified: u.Password, Language: s.kept(language)})
+	return s.noted(ctx, u, SignInUpdate{At: time.Now().Unix(), Verified: u.Password, Language: s.kept(language)})
 }
 
 // Confirm returns the user with this ID if the password is right. It ignores a.Login. [ErrInvalidCredentials],
@@ -255,10 +255,10 @@ func (s *Service) settle(ctx context.Context, u *User, typed string, weak bool, 
 		// If the pool is full, the weak hash stays until the next sign-in.
 		better, _ = s.Hasher.Hash(ctx, typed)
 	}
-	return s.noted(ctx, u, SignIn{At: now, Verified: u.Password, Rehash: better})
+	return s.noted(ctx, u, SignInUpdate{At: now, Verified: u.Password, Rehash: better})
 }
 
-func (s *Service) noted(ctx context.Context, u *User, note SignIn) (*User, error) {
+func (s *Service) noted(ctx context.Context, u *User, note SignInUpdate) (*User, error) {
 	changed, err := s.store().NoteSignIn(ctx, u.ID, note)
 	if errors.Is(err, ErrNotFound) {
 		return nil, ErrInvalidCredentials

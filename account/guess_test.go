@@ -158,7 +158,7 @@ func TestATryIsSettledExactlyOnce(t *testing.T) {
 		{"unknown name", "unknown", good, 1, 5},
 		{"no room", "ann", good, 2, 0},
 	} {
-		stores, plan := inMemory(), &storetest.Plan{}
+		stores, plan := inMemory(), &storetest.FaultPlan{}
 		s := newService(t, storetest.Faulty(stores, plan))
 		s.enrol(ann())
 		if c.how == "no room" {

@@ -188,7 +188,7 @@ func (b *between) Change(ctx context.Context, id string, change func(*account.Us
 	return b.Store.Change(ctx, id, change)
 }
 
-func (b *between) NoteSignIn(ctx context.Context, id string, s account.SignIn) (*account.User, error) {
+func (b *between) NoteSignIn(ctx context.Context, id string, s account.SignInUpdate) (*account.User, error) {
 	once(&b.beforeChange)
 	return b.Store.NoteSignIn(ctx, id, s)
 }

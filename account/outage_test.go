@@ -44,7 +44,7 @@ func TestAnOutageIsNoVerdict(t *testing.T) {
 		},
 	} {
 		for n := 1; ; n++ {
-			stores, plan := inMemory(), &storetest.Plan{Call: n}
+			stores, plan := inMemory(), &storetest.FaultPlan{Call: n}
 			safe, s := newService(t, stores), newService(t, storetest.Faulty(stores, plan))
 			safe.enrolTheHopeless()
 			u, err := safe.Lookup(t.Context(), "ann")

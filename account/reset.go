@@ -173,8 +173,8 @@ func (s *Service) ResetMailedPassword(ctx context.Context, secret, address, new 
 	return u, nil
 }
 
-// SharedResets are the reset links of another program, which shares the accounts. Each program accepts the links of the other.
-type SharedResets interface {
+// ExternalResetLinks are the reset links of another program, which shares the accounts. Each program accepts the links of the other.
+type ExternalResetLinks interface {
 	// FindAddress returns users whose address may be this one, in any spelling, at most as many as limit. The caller compares.
 	FindAddress(ctx context.Context, address string, limit int) ([]*User, error)
 
@@ -189,7 +189,7 @@ type SharedResets interface {
 	ValidReset(u *User, text string, now time.Time) bool
 }
 
-// sharedReset returns what finds and changes the user of a text of [SharedResets], as the store does for our own secrets. The new password
+// sharedReset returns what finds and changes the user of a text of [ExternalResetLinks], as the store does for our own secrets. The new password
 // makes the text invalid.
 func (s *Service) sharedReset(id, text string) (
 	find func(context.Context, [32]byte, int64) (*User, error),

@@ -60,7 +60,7 @@ type Store interface {
 
 	// NoteSignIn applies a sign-in to a user, in one atomic step like Change, and returns the user as stored. It ends
 	// nothing, so other nodes may learn of it later. ErrNotFound.
-	NoteSignIn(ctx context.Context, id string, s SignIn) (*User, error)
+	NoteSignIn(ctx context.Context, id string, s SignInUpdate) (*User, error)
 
 	// Delete removes a user. ErrNotFound if there is none.
 	Delete(ctx context.Context, id string) error
@@ -84,8 +84,8 @@ type Store interface {
 	DeleteGroup(ctx context.Context, name string) error
 }
 
-// SignIn is what a sign-in changes of a user.
-type SignIn struct {
+// SignInUpdate is what a sign-in changes of a user.
+type SignInUpdate struct {
 	At       int64  // seconds since 1970 UTC; LastLogin never decreases, so 0 leaves it unchanged
 	Verified string // the encoded hash against which the password was verified
 	Language string // becomes the language of a user who has none, at the first sign-in; a user who has none later has chosen so
@@ -93,7 +93,7 @@ type SignIn struct {
 }
 
 // Apply makes the changes in u. A [Store] calls it in the step that writes the user back.
-func (s SignIn) Apply(u *User) {
+func (s SignInUpdate) Apply(u *User) {
 	if u.LastLogin == 0 {
 		u.Language = cmp.Or(u.Language, s.Language)
 	}

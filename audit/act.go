@@ -38,7 +38,7 @@ func (l *Log) Act(ctx context.Context, about []slog.Attr, do func(context.Contex
 }
 
 func (l *Log) recordAct(ctx context.Context, outcome string, about []slog.Attr) {
-	l.record(ctx, Authz.Admin, outcome, append([]slog.Attr{slog.String("outcome", outcome)}, about...))
+	l.record(ctx, AuthzKinds.Admin, outcome, append([]slog.Attr{slog.String("outcome", outcome)}, about...))
 }
 
 func (l *Log) flushAct(ctx context.Context) error {

@@ -37,16 +37,16 @@ func TestAnActIsInTheStoreBeforeItIsCarriedOut(t *testing.T) {
 	}{
 		{"nothing is recorded", func(context.Context, *journal) error { return nil }, nil, []string{"authz_admin success"}},
 		{"a success is recorded", func(ctx context.Context, j *journal) error {
-			j.Record(ctx, audit.User.Deleted, slog.String("user", "7"))
+			j.Record(ctx, audit.UserKinds.Deleted, slog.String("user", "7"))
 			return nil
 		}, nil, []string{"user_deleted success"}},
 		{"it fails", func(context.Context, *journal) error { return failed }, failed, []string{"authz_admin failure"}},
 		{"it fails halfway", func(ctx context.Context, j *journal) error {
-			j.Record(ctx, audit.Session.Expired, slog.String("user", "7"))
+			j.Record(ctx, audit.SessionKinds.Expired, slog.String("user", "7"))
 			return failed
 		}, failed, []string{"session_expired success", "authz_admin failure"}},
 		{"a refusal is recorded", func(ctx context.Context, j *journal) error {
-			j.Record(ctx, audit.Authz.Fail, slog.String("user", "7"))
+			j.Record(ctx, audit.AuthzKinds.Fail, slog.String("user", "7"))
 			return nil
 		}, nil, []string{"authz_fail failure", "authz_admin success"}},
 	} {
@@ -156,8 +156,8 @@ func TestNoFloodKeepsAnActFromItsRecord(t *testing.T) {
 		j := newJournal(t)
 		j.out.Store(true)
 		for i := range 6000 {
-			j.Record(t.Context(), audit.Session.Created, slog.String("user", fmt.Sprint(i)))
-			j.Record(t.Context(), audit.Session.Renewed, slog.String("user", fmt.Sprint(i)))
+			j.Record(t.Context(), audit.SessionKinds.Created, slog.String("user", fmt.Sprint(i)))
+			j.Record(t.Context(), audit.SessionKinds.Renewed, slog.String("user", fmt.Sprint(i)))
 		}
 		j.out.Store(false)
 		about := []slog.Attr{slog.String("user", "1")}
@@ -181,13 +181,13 @@ func TestTheActorIsRecorded(t *testing.T) {
 		kind audit.Kind
 		want string
 	}{
-		{request, audit.Session.Created, "7"},
-		{request, audit.Login.Fail, ""},
-		{request, audit.Authz.Fail, "7"},
-		{audit.WithActor(request, "1"), audit.Session.Expired, "1"},
-		{audit.WithActor(t.Context(), audit.CommandLine), audit.Session.Expired, "command line"},
-		{audit.WithActor(audit.WithActor(t.Context(), audit.CommandLine), ""), audit.Session.Expired, ""},
-		{t.Context(), audit.Session.Expired, ""},
+		{request, audit.SessionKinds.Created, "7"},
+		{request, audit.LoginKinds.Fail, ""},
+		{request, audit.AuthzKinds.Fail, "7"},
+		{audit.WithActor(request, "1"), audit.SessionKinds.Expired, "1"},
+		{audit.WithActor(t.Context(), audit.CommandLine), audit.SessionKinds.Expired, "command line"},
+		{audit.WithActor(audit.WithActor(t.Context(), audit.CommandLine), ""), audit.SessionKinds.Expired, ""},
+		{t.Context(), audit.SessionKinds.Expired, ""},
 	} {
 		j.Record(row.ctx, row.kind, slog.String("user", "7"))
 		j.flush()
@@ -206,7 +206,7 @@ func TestAPasswordTypedAsANameIsNotKept(t *testing.T) {
 	for _, row := range [][2]string{
 		{"ada", "ada"}, {"purple canary drinks tea", "pu…"}, {"p", "p…"}, {"é👩x", "é👩…"}, {"…", "…"}, {"xy…", "xy…"},
 	} {
-		j.Record(t.Context(), audit.Login.Fail, slog.String("login", row[0]))
+		j.Record(t.Context(), audit.LoginKinds.Fail, slog.String("login", row[0]))
 		_ = j.Flush(t.Context()) // which puts it back, named
 		j.out.Store(false)
 		j.flush()

@@ -103,7 +103,7 @@ func (l *Log) add(e *Event, kept bool) {
 // byAdministrator reports whether only an administrator can have caused the event: it is an act, or it is about another
 // user's account or a group.
 func byAdministrator(e *Event) bool {
-	return e.Name == Authz.Admin.name || e.Actor != "" && e.Actor != e.Subject
+	return e.Name == AuthzKinds.Admin.name || e.Actor != "" && e.Actor != e.Subject
 }
 
 // withinBudget counts an event, and reports whether it is within the budget of its minute.

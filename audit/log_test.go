@@ -74,11 +74,11 @@ func TestAnEventIsInBothLogs(t *testing.T) {
 	j.UserID = func(_ context.Context, login string) string { return map[string]string{"ada": "7"}[login] }
 	ctx := reqinfo.New(t.Context(), netip.MustParseAddr("192.0.2.1"), "Browser/1 "+strings.Repeat("é", 400))
 	text := slog.String
-	j.Record(ctx, audit.Login.Fail, text("login", "ada"), text("reason", "throttled"), text("empty", ""))
-	j.Record(ctx, audit.Session.Created, text("user", "7"), text("session", "S"), text("method", "password"))
-	j.Record(ctx, audit.Login.Success, text("login", "ada"))
-	j.Record(ctx, audit.User.Deleted, text("actor", "1"), text("user", "7"), text("login", "ada"), slog.Int("tokens", 2))
-	j.Record(context.Background(), audit.Malicious.CSRF, text("reason", "csrf_failed"), text("stack", "main.go"))
+	j.Record(ctx, audit.LoginKinds.Fail, text("login", "ada"), text("reason", "throttled"), text("empty", ""))
+	j.Record(ctx, audit.SessionKinds.Created, text("user", "7"), text("session", "S"), text("method", "password"))
+	j.Record(ctx, audit.LoginKinds.Success, text("login", "ada"))
+	j.Record(ctx, audit.UserKinds.Deleted, text("actor", "1"), text("user", "7"), text("login", "ada"), slog.Int("tokens", 2))
+	j.Record(context.Background(), audit.MaliciousKinds.CSRF, text("reason", "csrf_failed"), text("stack", "main.go"))
 	j.flush()
 	var got []string
 	for _, e := range j.events(audit.Query{}) {
@@ -111,13 +111,13 @@ func TestEventsAreWrittenTogether(t *testing.T) {
 		var running sync.WaitGroup
 		running.Go(func() { _ = j.Run(ctx) })
 		for n := range 400 {
-			j.Record(t.Context(), audit.Login.Success, slog.String("user", fmt.Sprint(n)))
+			j.Record(t.Context(), audit.LoginKinds.Success, slog.String("user", fmt.Sprint(n)))
 		}
 		time.Sleep(time.Second)
 		if n, writes := len(j.events(audit.Query{})), j.writes.Load(); n != 400 || writes != 1 {
 			t.Errorf("%d events in %d writes", n, writes)
 		}
-		j.Record(t.Context(), audit.Login.Success, slog.String("user", "last"))
+		j.Record(t.Context(), audit.LoginKinds.Success, slog.String("user", "last"))
 		stop()
 		running.Wait()
 		if n := len(j.events(audit.Query{})); n != 401 {
@@ -133,7 +133,7 @@ func TestFlushWaitsForWhatWasLoggedBefore(t *testing.T) {
 	for n := range 20 {
 		all.Go(func() {
 			user := fmt.Sprint("u", n)
-			j.Record(t.Context(), audit.User.Updated, slog.String("actor", "1"), slog.String("user", user))
+			j.Record(t.Context(), audit.UserKinds.Updated, slog.String("actor", "1"), slog.String("user", user))
 			if err := j.Flush(t.Context()); err != nil {
 				t.Error(err)
 			}
@@ -154,7 +154,7 @@ func TestAnOutageLosesNothingThatThereIsRoomFor(t *testing.T) {
 		running.Go(func() { _ = j.Run(ctx) })
 		j.out.Store(true)
 		for n := range 800 {
-			j.Record(t.Context(), audit.Login.Success, slog.String("user", fmt.Sprint(n)))
+			j.Record(t.Context(), audit.LoginKinds.Success, slog.String("user", fmt.Sprint(n)))
 		}
 		if err := j.Flush(t.Context()); err == nil {
 			t.Error("Flush returned nil during an outage")
@@ -180,19 +180,19 @@ func TestAFloodIsCountedNotKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newJournal(t)
 		for range 3000 {
-			j.Record(t.Context(), audit.Session.UseAfterExpire, slog.String("reason", "unknown"))
+			j.Record(t.Context(), audit.SessionKinds.UseAfterExpire, slog.String("reason", "unknown"))
 		}
 		for n := range 8000 {
-			j.Record(t.Context(), audit.Session.Created, slog.String("user", fmt.Sprint(n)))
+			j.Record(t.Context(), audit.SessionKinds.Created, slog.String("user", fmt.Sprint(n)))
 		}
-		j.Record(t.Context(), audit.Login.Fail, slog.String("login", "ada"))
+		j.Record(t.Context(), audit.LoginKinds.Fail, slog.String("login", "ada"))
 		j.out.Store(true)
 		_ = j.Flush(t.Context())
 		for n := range 20_000 {
-			j.Record(t.Context(), audit.Session.Renewed, slog.String("user", fmt.Sprint(n)))
+			j.Record(t.Context(), audit.SessionKinds.Renewed, slog.String("user", fmt.Sprint(n)))
 		}
 		for range 50 {
-			j.Record(t.Context(), audit.User.Updated, slog.String("actor", "1"), slog.String("user", "2"))
+			j.Record(t.Context(), audit.UserKinds.Updated, slog.String("actor", "1"), slog.String("user", "2"))
 		}
 		j.out.Store(false)
 		j.flush()
@@ -212,7 +212,7 @@ func TestAFloodIsCountedNotKept(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Minute)
-		j.Record(t.Context(), audit.Session.UseAfterExpire, slog.String("reason", "unknown"))
+		j.Record(t.Context(), audit.SessionKinds.UseAfterExpire, slog.String("reason", "unknown"))
 		j.flush()
 		if n := len(j.events(audit.Query{Name: "session_use_after_expire"})); n != 1001 {
 			t.Errorf("a minute later: %d", n)
@@ -241,10 +241,10 @@ func TestOldEventsAreDeleted(t *testing.T) {
 		var running sync.WaitGroup
 		running.Go(func() { _ = j.Run(ctx) })
 		for n := range 1200 {
-			j.Record(t.Context(), audit.Session.Created, slog.String("user", fmt.Sprint(n)))
+			j.Record(t.Context(), audit.SessionKinds.Created, slog.String("user", fmt.Sprint(n)))
 		}
 		time.Sleep(23 * time.Hour)
-		j.Record(t.Context(), audit.Session.Created, slog.String("user", "late"))
+		j.Record(t.Context(), audit.SessionKinds.Created, slog.String("user", "late"))
 		time.Sleep(50 * time.Minute)
 		if n := len(j.events(audit.Query{})); n != 1201 {
 			t.Errorf("%d events before their time", n)

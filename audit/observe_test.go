@@ -45,7 +45,7 @@ func TestObserversSeeEachStoredEventInOrder(t *testing.T) {
 		stop := j.running()
 		j.out.Store(true)
 		for n := range 700 {
-			j.Record(t.Context(), audit.Login.Success, slog.String("user", "1"), slog.Int("n", n))
+			j.Record(t.Context(), audit.LoginKinds.Success, slog.String("user", "1"), slog.Int("n", n))
 		}
 		time.Sleep(time.Second)
 		if len(first) != 0 {
@@ -53,13 +53,13 @@ func TestObserversSeeEachStoredEventInOrder(t *testing.T) {
 		}
 		j.out.Store(false)
 		time.Sleep(time.Second)
-		j.Record(t.Context(), audit.Login.Fail, slog.Int("n", 700)) // stored by Run when it ends
+		j.Record(t.Context(), audit.LoginKinds.Fail, slog.Int("n", 700)) // stored by Run when it ends
 		stop()
 		if len(first) != 701 || len(second) != 701 || j.Stats().Unseen != 0 {
 			t.Fatalf("%d and %d events were shown, %d lost; want 701 and none", len(first), len(second), j.Stats().Unseen)
 		}
 		for n, e := range second {
-			if e.Detail["n"] != fmt.Sprint(n) || e.Is(audit.Login.Fail) != (n == 700) || e.Is(audit.Login.Success) != (n < 700) {
+			if e.Detail["n"] != fmt.Sprint(n) || e.Is(audit.LoginKinds.Fail) != (n == 700) || e.Is(audit.LoginKinds.Success) != (n < 700) {
 				t.Fatalf("event %d is %+v", n, e)
 			}
 		}
@@ -79,7 +79,7 @@ func TestASlowObserverDelaysNothingAndLosesCountedEvents(t *testing.T) {
 		const minutes, each = 3, 5000
 		for range minutes {
 			for range each {
-				j.Record(t.Context(), audit.Login.Success, slog.String("user", "1"))
+				j.Record(t.Context(), audit.LoginKinds.Success, slog.String("user", "1"))
 			}
 			time.Sleep(time.Minute)
 		}
@@ -92,7 +92,7 @@ func TestASlowObserverDelaysNothingAndLosesCountedEvents(t *testing.T) {
 		if waited := time.Since(before); waited != 5*time.Second {
 			t.Errorf("Run waited %v for it; want 5 s", waited)
 		}
-		if j.Record(t.Context(), audit.Login.Success); j.Flush(t.Context()) != nil || j.Stats().Unseen != minutes*each-10_000 {
+		if j.Record(t.Context(), audit.LoginKinds.Success); j.Flush(t.Context()) != nil || j.Stats().Unseen != minutes*each-10_000 {
 			t.Errorf("after Run: %+v", j.Stats())
 		}
 		close(hang)

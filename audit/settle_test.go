@@ -12,7 +12,7 @@ import (
 
 func keptLog(t *testing.T) *journal {
 	j := newJournal(t)
-	j.Kept = func(e *audit.Event) bool { return e.Is(audit.User.Created) }
+	j.Kept = func(e *audit.Event) bool { return e.Is(audit.UserKinds.Created) }
 	return j
 }
 
@@ -21,12 +21,12 @@ func TestAKeptEventIsStoredBeforeTheAnswer(t *testing.T) {
 	t.Attr("threat", "WH06")
 	j := keptLog(t)
 	ctx := reqinfo.New(t.Context(), netip.Addr{}, "")
-	j.Record(ctx, audit.Session.Created, slog.String("user", "7"))
+	j.Record(ctx, audit.SessionKinds.Created, slog.String("user", "7"))
 	j.Settle(ctx)
 	if n := len(j.events(audit.Query{})); n != 0 {
 		t.Errorf("%d events are stored, want none yet", n)
 	}
-	j.Record(ctx, audit.User.Created, slog.String("user", "7"))
+	j.Record(ctx, audit.UserKinds.Created, slog.String("user", "7"))
 	j.Settle(reqinfo.New(t.Context(), netip.Addr{}, "")) // another request
 	if n := len(j.events(audit.Query{})); n != 0 {
 		t.Errorf("another request has stored %d events", n)
@@ -50,7 +50,7 @@ func TestKeptEventsAreNotLeftOut(t *testing.T) {
 	j := keptLog(t)
 	const many = 12_000
 	for i := range many {
-		j.Record(t.Context(), audit.User.Created, slog.String("user", strconv.Itoa(i)))
+		j.Record(t.Context(), audit.UserKinds.Created, slog.String("user", strconv.Itoa(i)))
 	}
 	j.flush()
 	if n := len(j.events(audit.Query{})); n != many || j.Stats().LeftOut != 0 {

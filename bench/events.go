@@ -63,7 +63,7 @@ func (b *bench) events(ctx context.Context) error {
 	go func() {
 		began := time.Now()
 		for n := range int(eventsPerSecond * eventsFor / time.Second) {
-			srv.Audit.Record(running, audit.User.Updated, slog.String("user", fmt.Sprint(n+2)))
+			srv.Audit.Record(running, audit.UserKinds.Updated, slog.String("user", fmt.Sprint(n+2)))
 			time.Sleep(time.Until(began.Add(time.Second * time.Duration(n+1) / eventsPerSecond)))
 		}
 		recorded <- time.Since(began)

@@ -142,7 +142,7 @@ func (b *bench) fail(format string, args ...any) { b.say("the provider: "+format
 // tokenCost compares requests with a token and without one, in turn.
 func (b *bench) tokenCost(ctx context.Context, c cloakroom.Config) error {
 	var statements atomic.Int64
-	stores := storetest.Faulty(memory.New().Set, &storetest.Plan{Before: func(string) error { statements.Add(1); return nil }})
+	stores := storetest.Faulty(memory.New().Set, &storetest.FaultPlan{Before: func(string) error { statements.Add(1); return nil }})
 	c.Stores = &stores
 	s, err := newTokenServer(ctx, c, "")
 	if err != nil {

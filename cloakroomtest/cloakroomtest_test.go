@@ -147,7 +147,7 @@ func TestAProgramSeesTheEventsOfItsServer(t *testing.T) {
 		t.Fatalf("the sign-out: %s", got)
 	}
 	for e := range seen { // go test ends a test that hangs
-		if e.Is(audit.Session.Expired) && e.Subject == s.User("ada").ID {
+		if e.Is(audit.SessionKinds.Expired) && e.Subject == s.User("ada").ID {
 			return
 		}
 	}

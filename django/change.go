@@ -151,7 +151,7 @@ func (a *accounts) Change(ctx context.Context, id string, change func(*account.U
 }
 
 // NoteSignIn writes what a sign-in changes in the user.
-func (a *accounts) NoteSignIn(ctx context.Context, id string, s account.SignIn) (*account.User, error) {
+func (a *accounts) NoteSignIn(ctx context.Context, id string, s account.SignInUpdate) (*account.User, error) {
 	return a.Change(ctx, id, func(u *account.User) error { s.Apply(u); return nil })
 }
 

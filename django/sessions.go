@@ -149,13 +149,13 @@ func (s *sessions) remove(ctx context.Context, q querier, id session.ID) error {
 	return err
 }
 
-func (s *sessions) Touch(ctx context.Context, uses []session.Use) error {
+func (s *sessions) Touch(ctx context.Context, uses []session.LastUse) error {
 	if len(uses) == 0 {
 		return ctx.Err()
 	}
 	// Sort, so that two batches can't deadlock.
 	uses = slices.Clone(uses)
-	slices.SortStableFunc(uses, func(a, b session.Use) int { return slices.Compare(a.ID[:], b.ID[:]) })
+	slices.SortStableFunc(uses, func(a, b session.LastUse) int { return slices.Compare(a.ID[:], b.ID[:]) })
 	return s.db().transaction(ctx, func(t *sql.Tx) error {
 		if err := s.silence(ctx, t); err != nil {
 			return fmt.Errorf("touch sessions: %w", err)
@@ -178,7 +178,7 @@ func (s *sessions) silence(ctx context.Context, t *sql.Tx) error {
 	return err
 }
 
-func (s *sessions) touch(ctx context.Context, t *sql.Tx, use session.Use) error {
+func (s *sessions) touch(ctx context.Context, t *sql.Tx, use session.LastUse) error {
 	found, err := s.find(ctx, t, use.ID, s.dialect.lock)
 	if errors.Is(err, session.ErrNotFound) {
 		return nil

@@ -8,14 +8,14 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
-// sharedResets implements [account.SharedResets] by Django's own reset links, whose path ends with UID/TOKEN/.
+// sharedResets implements [account.ExternalResetLinks] by Django's own reset links, whose path ends with UID/TOKEN/.
 type sharedResets struct {
 	accounts *accounts
 	tokens   ResetTokens
 }
 
 // Resets returns Django's reset links, as Config.ResetZone and Config.ResetLife say.
-func (db *DB) Resets() account.SharedResets {
+func (db *DB) Resets() account.ExternalResetLinks {
 	return &sharedResets{&accounts{db, (*sessions)(db)}, ResetTokens{Keys: db.config.Keys, Zone: db.config.ResetZone, Life: db.config.ResetLife, LoginZone: db.config.Zone}}
 }
 

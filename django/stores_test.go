@@ -195,8 +195,8 @@ func (a *anyRecords) Replace(ctx context.Context, old, new *session.Record) erro
 	return err
 }
 
-func (a *anyRecords) Touch(ctx context.Context, uses []session.Use) error {
-	var next []session.Use
+func (a *anyRecords) Touch(ctx context.Context, uses []session.LastUse) error {
+	var next []session.LastUse
 	for _, use := range uses {
 		use.ID = a.key(use.ID)
 		next = append(next, use)

@@ -283,8 +283,8 @@ func (t *tokens) Replace(ctx context.Context, old, new *token.Record) error {
 }
 
 // Touch records uses of tokens in our own tables. Django's have no column for them.
-func (t *tokens) Touch(ctx context.Context, uses []token.Use) error {
-	return t.Store.Touch(ctx, slices.DeleteFunc(slices.Clone(uses), func(u token.Use) bool { return djangoKind(u.ID) != "" }))
+func (t *tokens) Touch(ctx context.Context, uses []token.LastUse) error {
+	return t.Store.Touch(ctx, slices.DeleteFunc(slices.Clone(uses), func(u token.LastUse) bool { return djangoKind(u.ID) != "" }))
 }
 
 func (t *tokens) Delete(ctx context.Context, id token.ID) error {

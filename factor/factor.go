@@ -82,8 +82,8 @@ func (p *Profile) Keys() []*Factor {
 	return slices.DeleteFunc(slices.Clone(p.Factors), func(f *Factor) bool { return f.Kind == TOTP })
 }
 
-// Use is one use of a factor.
-type Use struct {
+// LastUse is one use of a factor.
+type LastUse struct {
 	At      int64
 	Counter int64
 	Once    bool   // the use counts only if Counter is greater than the stored one
@@ -110,7 +110,7 @@ type Store interface {
 
 	// Use records a use: Used and Counter become the greater of the stored and the given value. ErrUsed if u.Once is set and
 	// u.Counter isn't greater than the stored one; nothing changes then. ErrNotFound.
-	Use(ctx context.Context, id string, u Use) error
+	Use(ctx context.Context, id string, u LastUse) error
 
 	// Rename sets the name of a factor. ErrNotFound.
 	Rename(ctx context.Context, id, name string) error

@@ -49,8 +49,8 @@ type Queued struct {
 	Tries   int   // how often it was claimed
 }
 
-// Secret is what is known of a secret that was mailed in a link.
-type Secret struct {
+// LinkSecret is what is known of a secret that was mailed in a link.
+type LinkSecret struct {
 	Hash    [32]byte // SHA-256 of the secret
 	Kind    string   // what it is for, such as "verify"
 	User    string   // the ID of the user whose account it is about; "": there is none yet
@@ -109,16 +109,16 @@ type Store interface {
 	List(ctx context.Context, after string, limit int) ([]*Queued, error)
 
 	// PutSecret adds a secret. ErrExists if the hash is stored already.
-	PutSecret(ctx context.Context, s *Secret) error
+	PutSecret(ctx context.Context, s *LinkSecret) error
 
 	// FindSecret returns the secret with this hash, expired or not. ErrNotFound.
-	FindSecret(ctx context.Context, hash [32]byte) (*Secret, error)
+	FindSecret(ctx context.Context, hash [32]byte) (*LinkSecret, error)
 
 	// SpendSecret deletes a secret. Of several calls at the same time one succeeds. ErrNotFound.
 	SpendSecret(ctx context.Context, hash [32]byte) error
 
 	// SecretsOf returns the secrets of a user that are of this kind, expired or not, in no particular order.
-	SecretsOf(ctx context.Context, user, kind string) ([]*Secret, error)
+	SecretsOf(ctx context.Context, user, kind string) ([]*LinkSecret, error)
 
 	// DeleteSecretsOf deletes the secrets of a user that are of this kind. It is no error if there are none.
 	DeleteSecretsOf(ctx context.Context, user, kind string) error

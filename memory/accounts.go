@@ -120,7 +120,7 @@ func (a *accounts) change(id string, change func(*account.User) error) (*account
 	return a.load(id)
 }
 
-func (a *accounts) NoteSignIn(ctx context.Context, id string, s account.SignIn) (*account.User, error) {
+func (a *accounts) NoteSignIn(ctx context.Context, id string, s account.SignInUpdate) (*account.User, error) {
 	return a.Change(ctx, id, func(u *account.User) error { s.Apply(u); return nil })
 }
 

@@ -117,7 +117,7 @@ func (s *factors) SetState(ctx context.Context, id string, from, to factor.State
 	})
 }
 
-func (s *factors) Use(ctx context.Context, id string, u factor.Use) error {
+func (s *factors) Use(ctx context.Context, id string, u factor.LastUse) error {
 	return s.change(ctx, id, func(f *factor.Factor) error {
 		if u.Once && u.Counter <= f.Counter {
 			return factor.ErrUsed

@@ -6,18 +6,18 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/cloakroom-auth/cloakroom/link"
+	"github.com/cloakroom-auth/cloakroom/federation"
 )
 
 type links struct {
 	mu      sync.Mutex
-	links   []*link.Link // the earliest first
-	origins map[string]*link.Origin
-	logouts map[[32]byte]*link.Logout
+	links   []*federation.Link // the earliest first
+	origins map[string]*federation.Login
+	logouts map[[32]byte]*federation.Logout
 }
 
 func newLinks() *links {
-	return &links{origins: map[string]*link.Origin{}, logouts: map[[32]byte]*link.Logout{}}
+	return &links{origins: map[string]*federation.Login{}, logouts: map[[32]byte]*federation.Logout{}}
 }
 
 func copied[T any](v *T) *T {
@@ -25,22 +25,22 @@ func copied[T any](v *T) *T {
 	return &c
 }
 
-func (s *links) Add(ctx context.Context, l *link.Link) error {
+func (s *links) Add(ctx context.Context, l *federation.Link) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if slices.ContainsFunc(s.links, func(o *link.Link) bool {
+	if slices.ContainsFunc(s.links, func(o *federation.Link) bool {
 		return o.ID == l.ID || o.Issuer == l.Issuer && o.Subject == l.Subject
 	}) {
-		return link.ErrExists
+		return federation.ErrExists
 	}
 	s.links = append(s.links, copied(l))
 	return nil
 }
 
-func (s *links) Find(ctx context.Context, issuer, subject string) (*link.Link, error) {
+func (s *links) Find(ctx context.Context, issuer, subject string) (*federation.Link, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -51,16 +51,16 @@ func (s *links) Find(ctx context.Context, issuer, subject string) (*link.Link, e
 			return copied(l), nil
 		}
 	}
-	return nil, link.ErrNotFound
+	return nil, federation.ErrNotFound
 }
 
-func (s *links) List(ctx context.Context, user string) ([]*link.Link, error) {
+func (s *links) List(ctx context.Context, user string) ([]*federation.Link, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var list []*link.Link
+	var list []*federation.Link
 	for _, l := range s.links {
 		if l.User == user {
 			list = append(list, copied(l))
@@ -81,7 +81,7 @@ func (s *links) Use(ctx context.Context, id string, at int64, email string) erro
 			return nil
 		}
 	}
-	return link.ErrNotFound
+	return federation.ErrNotFound
 }
 
 func (s *links) Remove(ctx context.Context, user, id string, keep int) error {
@@ -100,10 +100,10 @@ func (s *links) Remove(ctx context.Context, user, id string, keep int) error {
 		}
 	}
 	if found < 0 {
-		return link.ErrNotFound
+		return federation.ErrNotFound
 	}
 	if others < keep {
-		return link.ErrTooFew
+		return federation.ErrTooFew
 	}
 	s.links = slices.Delete(s.links, found, found+1)
 	return nil
@@ -116,12 +116,12 @@ func (s *links) DeleteUser(ctx context.Context, user string) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before := len(s.links)
-	s.links = slices.DeleteFunc(s.links, func(l *link.Link) bool { return l.User == user })
-	maps.DeleteFunc(s.origins, func(_ string, o *link.Origin) bool { return o.User == user })
+	s.links = slices.DeleteFunc(s.links, func(l *federation.Link) bool { return l.User == user })
+	maps.DeleteFunc(s.origins, func(_ string, o *federation.Login) bool { return o.User == user })
 	return before - len(s.links), nil
 }
 
-func (s *links) AddOrigin(ctx context.Context, o *link.Origin) error {
+func (s *links) AddLogin(ctx context.Context, o *federation.Login) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -131,13 +131,13 @@ func (s *links) AddOrigin(ctx context.Context, o *link.Origin) error {
 	return nil
 }
 
-func (s *links) Origins(ctx context.Context, issuer, subject, sid string) ([]*link.Origin, error) {
+func (s *links) Logins(ctx context.Context, issuer, subject, sid string) ([]*federation.Login, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var list []*link.Origin
+	var list []*federation.Login
 	for _, o := range s.origins {
 		if o.Issuer == issuer && (subject != "" && o.Subject == subject || subject == "" && sid != "" && o.SID == sid) {
 			list = append(list, copied(o))
@@ -146,7 +146,7 @@ func (s *links) Origins(ctx context.Context, issuer, subject, sid string) ([]*li
 	return list, nil
 }
 
-func (s *links) Origin(ctx context.Context, session string) (*link.Origin, error) {
+func (s *links) Login(ctx context.Context, session string) (*federation.Login, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -155,10 +155,10 @@ func (s *links) Origin(ctx context.Context, session string) (*link.Origin, error
 	if o := s.origins[session]; o != nil {
 		return copied(o), nil
 	}
-	return nil, link.ErrNotFound
+	return nil, federation.ErrNotFound
 }
 
-func (s *links) Note(ctx context.Context, l *link.Logout) (*link.Logout, error) {
+func (s *links) Note(ctx context.Context, l *federation.Logout) (*federation.Logout, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

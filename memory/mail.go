@@ -14,13 +14,13 @@ type outbox struct {
 	mu     sync.Mutex
 	queued map[string]*mail.Queued
 
-	secrets map[[32]byte]*mail.Secret
+	secrets map[[32]byte]*mail.LinkSecret
 
 	invitations map[string]*mail.Invitation // by ID
 }
 
 func newOutbox() *outbox {
-	return &outbox{queued: map[string]*mail.Queued{}, secrets: map[[32]byte]*mail.Secret{}, invitations: map[string]*mail.Invitation{}}
+	return &outbox{queued: map[string]*mail.Queued{}, secrets: map[[32]byte]*mail.LinkSecret{}, invitations: map[string]*mail.Invitation{}}
 }
 
 func copyQueued(q *mail.Queued) *mail.Queued {
@@ -113,13 +113,13 @@ func (o *outbox) List(ctx context.Context, after string, limit int) ([]*mail.Que
 	return page, nil
 }
 
-func copySecret(s *mail.Secret) *mail.Secret {
+func copySecret(s *mail.LinkSecret) *mail.LinkSecret {
 	c := *s
 	c.Box = bytes.Clone(s.Box)
 	return &c
 }
 
-func (o *outbox) PutSecret(ctx context.Context, s *mail.Secret) error {
+func (o *outbox) PutSecret(ctx context.Context, s *mail.LinkSecret) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (o *outbox) PutSecret(ctx context.Context, s *mail.Secret) error {
 	return nil
 }
 
-func (o *outbox) FindSecret(ctx context.Context, hash [32]byte) (*mail.Secret, error) {
+func (o *outbox) FindSecret(ctx context.Context, hash [32]byte) (*mail.LinkSecret, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -158,7 +158,7 @@ func (o *outbox) SpendSecret(ctx context.Context, hash [32]byte) error {
 	return nil
 }
 
-func (o *outbox) SecretsOf(ctx context.Context, user, kind string) (found []*mail.Secret, err error) {
+func (o *outbox) SecretsOf(ctx context.Context, user, kind string) (found []*mail.LinkSecret, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -110,7 +110,7 @@ func (s *sessions) Replace(ctx context.Context, old, new *session.Record) error 
 	return nil
 }
 
-func (s *sessions) Touch(ctx context.Context, uses []session.Use) error {
+func (s *sessions) Touch(ctx context.Context, uses []session.LastUse) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

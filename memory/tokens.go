@@ -128,7 +128,7 @@ func (s *tokens) Replace(ctx context.Context, old, new *token.Record) error {
 	return nil
 }
 
-func (s *tokens) Touch(ctx context.Context, uses []token.Use) error {
+func (s *tokens) Touch(ctx context.Context, uses []token.LastUse) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -152,7 +152,7 @@ func TestCallsEndByTheirContext(t *testing.T) {
 		"Create": func(ctx context.Context) error { return db.Sessions.Create(ctx, ticket(2)) },
 		"Delete": func(ctx context.Context) error { return db.Sessions.Delete(ctx, ticketID(1)) },
 		"Touch": func(ctx context.Context) error {
-			return db.Sessions.Touch(ctx, []session.Use{{ID: ticketID(1), At: 2, Expires: 3}})
+			return db.Sessions.Touch(ctx, []session.LastUse{{ID: ticketID(1), At: 2, Expires: 3}})
 		},
 		"Update": func(ctx context.Context) error {
 			return db.Throttles.Update(ctx, []string{"a"}, func([]throttle.Counter) error { return nil })

@@ -111,7 +111,7 @@ func (m *Manager) bind(ctx context.Context, s *Session) *Session {
 	if !done {
 		return s
 	}
-	m.Audit.Record(ctx, audit.Session.Bound, sessionAttrs(s.record)...)
+	m.Audit.Record(ctx, audit.SessionKinds.Bound, sessionAttrs(s.record)...)
 	r := *s.record
 	r.Bound = true
 	bound := *s

@@ -71,7 +71,7 @@ func (s *watched) Replace(ctx context.Context, old, new *session.Record) error {
 	return s.call("Replace", func() error { return s.Store.Replace(ctx, old, new) })
 }
 
-func (s *watched) Touch(ctx context.Context, uses []session.Use) error {
+func (s *watched) Touch(ctx context.Context, uses []session.LastUse) error {
 	return s.call("Touch", func() error { return s.Store.Touch(ctx, uses) })
 }
 

@@ -232,7 +232,7 @@ func (u *upsert) Load(ctx context.Context, id session.ID) (*session.Record, erro
 	return u.cache.Load(ctx, id)
 }
 
-func (u *upsert) Touch(ctx context.Context, uses []session.Use) error {
+func (u *upsert) Touch(ctx context.Context, uses []session.LastUse) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, use := range uses {

@@ -167,7 +167,7 @@ func TestASteppedClockNeitherExtendsNorEndsAll(t *testing.T) {
 		deadline := time.Now().Add(30 * day)
 		r := rows(t, m.Store)[0]
 		ahead := time.Now().Add(time.Hour).Unix()
-		if err := m.Store.Touch(t.Context(), []session.Use{{ID: r.ID, At: ahead, Expires: min(ahead+r.Idle, r.Deadline)}}); err != nil {
+		if err := m.Store.Touch(t.Context(), []session.LastUse{{ID: r.ID, At: ahead, Expires: min(ahead+r.Idle, r.Deadline)}}); err != nil {
 			t.Fatal(err)
 		}
 		if !v.alive() {

@@ -200,11 +200,11 @@ func TestWhateverCallFailsTheStateIsBeforeOrAfter(t *testing.T) {
 }
 
 func failEach(t *testing.T, do func(s *scene, w http.ResponseWriter, r *http.Request) error) {
-	for _, mode := range []*storetest.Plan{{}, {After: true}, {Rest: true}} {
+	for _, mode := range []*storetest.FaultPlan{{}, {After: true}, {Rest: true}} {
 		for n := 1; ; n++ {
 			s := newScene(t)
 			inner, before, cookie := s.m.Store, s.state(s.m.Store), s.phone.cookie
-			plan := &storetest.Plan{Call: n, After: mode.After, Rest: mode.Rest}
+			plan := &storetest.FaultPlan{Call: n, After: mode.After, Rest: mode.Rest}
 			s.m.Store = storetest.Faulty(store.Set{Sessions: inner}, plan).Sessions
 			var err error
 			answer := s.phone.serve(func(w http.ResponseWriter, r *http.Request) { err = do(s, w, r) })

@@ -125,7 +125,7 @@ func (m *Manager) Begin(q *Request, r *http.Request, skip bool) {
 	}
 	q.tickets = m.present(r)
 	if !skip && q.tickets.count > 1 {
-		m.Audit.Record(r.Context(), audit.Input.ValidationFail, slog.String("reason", "two session cookies"))
+		m.Audit.Record(r.Context(), audit.InputKinds.ValidationFail, slog.String("reason", "two session cookies"))
 	}
 }
 
@@ -333,7 +333,7 @@ func (q *Request) settle(ctx context.Context, c Unconfirmed, live bool, err erro
 		if q.excused() {
 			reason = "the browser says that it got none"
 		}
-		q.m.Audit.Record(ctx, audit.Session.Unproven, append(sessionAttrs(c.session.record), slog.String("reason", reason))...)
+		q.m.Audit.Record(ctx, audit.SessionKinds.Unproven, append(sessionAttrs(c.session.record), slog.String("reason", reason))...)
 		c.session = nil
 	}
 	if !c.again {
@@ -426,7 +426,7 @@ func (m *Manager) logRejected(ctx context.Context, why string, r *Record) {
 	if r != nil {
 		attrs = append(attrs, sessionAttrs(r)...)
 	}
-	m.Audit.Record(ctx, audit.Session.UseAfterExpire, attrs...)
+	m.Audit.Record(ctx, audit.SessionKinds.UseAfterExpire, attrs...)
 }
 
 func address(given string, r *http.Request) string {

@@ -158,5 +158,5 @@ func (m *Manager) trim(ctx context.Context, s *Session) {
 }
 
 func (m *Manager) logEnd(ctx context.Context, reason string, about ...slog.Attr) {
-	m.Audit.Record(ctx, audit.Session.Expired, append(about, slog.String("reason", reason))...)
+	m.Audit.Record(ctx, audit.SessionKinds.Expired, append(about, slog.String("reason", reason))...)
 }

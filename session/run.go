@@ -13,7 +13,7 @@ const touchEvery = time.Minute
 
 // pendingUse is a use of a session that hasn't been written yet.
 type pendingUse struct {
-	seen Use
+	seen LastUse
 	end  int64 // when the session would have expired without it
 }
 
@@ -27,7 +27,7 @@ func (m *Manager) touch(ctx context.Context, s *Session, now int64) {
 	if now-r.Seen < every {
 		return
 	}
-	u := pendingUse{seen: Use{ID: r.ID, At: now, Expires: min(now+r.Idle, r.Deadline)}, end: r.Expires}
+	u := pendingUse{seen: LastUse{ID: r.ID, At: now, Expires: min(now+r.Idle, r.Deadline)}, end: r.Expires}
 	s.LastSeenAt, s.ExpiresAt = at(u.seen.At), at(u.seen.Expires)
 	if m.enqueue(u, now) {
 		return
@@ -36,7 +36,7 @@ func (m *Manager) touch(ctx context.Context, s *Session, now int64) {
 	// expired must not come back.
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), at(min(u.end, now+int64(resilience.BackgroundTimeout/time.Second))))
 	defer cancel()
-	m.write(ctx, []Use{u.seen})
+	m.write(ctx, []LastUse{u.seen})
 }
 
 // enqueue adds a use to the next batch. It reports false if Run isn't running or the batch might be written too late.
@@ -61,7 +61,7 @@ func (m *Manager) dropPendingUse(id ID) {
 }
 
 // write writes uses. If it fails, the sessions only look less used than they were, so the error is logged and not returned.
-func (m *Manager) write(ctx context.Context, uses []Use) {
+func (m *Manager) write(ctx context.Context, uses []LastUse) {
 	if len(uses) == 0 {
 		return
 	}
@@ -101,7 +101,7 @@ func (m *Manager) flush(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, resilience.BackgroundTimeout)
 	defer cancel()
 	safe := time.Now().Add(resilience.BackgroundTimeout).Unix()
-	uses := make([]Use, 0, len(pending))
+	uses := make([]LastUse, 0, len(pending))
 	for _, u := range pending {
 		if u.end > safe {
 			uses = append(uses, u.seen)

@@ -215,7 +215,7 @@ type slowTouch struct {
 	delay time.Duration
 }
 
-func (s *slowTouch) Touch(ctx context.Context, uses []session.Use) error {
+func (s *slowTouch) Touch(ctx context.Context, uses []session.LastUse) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()

@@ -64,7 +64,7 @@ func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, in SignIn) (*Se
 	}
 	m.issue(w, r, ticket, in.App, record)
 	RequestFrom(r.Context()).set(s)
-	m.Audit.Record(r.Context(), audit.Session.Created, sessionAttrs(record)...)
+	m.Audit.Record(r.Context(), audit.SessionKinds.Created, sessionAttrs(record)...)
 	m.trim(r.Context(), s)
 	return s, nil
 }
@@ -233,7 +233,7 @@ func (m *Manager) rotate(w http.ResponseWriter, r *http.Request, epoch string, c
 	}
 	m.issue(w, r, ticket, app, renewed)
 	RequestFrom(r.Context()).set(s)
-	m.Audit.Record(r.Context(), audit.Session.Renewed, sessionAttrs(renewed)...)
+	m.Audit.Record(r.Context(), audit.SessionKinds.Renewed, sessionAttrs(renewed)...)
 	return s, nil
 }
 

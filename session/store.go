@@ -49,8 +49,8 @@ type Record struct {
 	Version           string   // set by the Store at Create and Replace; opaque
 }
 
-// Use is one use of a session, for [Store.Touch].
-type Use struct {
+// LastUse is one use of a session, for [Store.Touch].
+type LastUse struct {
 	ID      ID
 	At      int64 // the time of the use
 	Expires int64 // the end of the session, counted from that use
@@ -91,7 +91,7 @@ type Store interface {
 
 	// Touch records uses: it sets Seen and Expires if the use is later than the recorded one and the session had not expired
 	// by then. It changes no version and no data, and creates nothing; unknown IDs are skipped.
-	Touch(ctx context.Context, uses []Use) error
+	Touch(ctx context.Context, uses []LastUse) error
 
 	// Delete removes a session. It is no error if there is none.
 	Delete(ctx context.Context, id ID) error

@@ -11,21 +11,21 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
 )
 
-// Shared is a program's own database file. The names of Cloakroom's tables, indexes and triggers in it begin with cloakroom_, so
+// ProgramDB is a program's own database file. The names of Cloakroom's tables, indexes and triggers in it begin with cloakroom_, so
 // the program's tables can refer to users with foreign keys: cloakroom_users (id).
 //
 // Cloakroom uses the file with connections of its own, which have the settings that a [DB] needs; those of the program keep
 // theirs. Only the journal mode, which is the file's, becomes WAL. The file has one writer at a time, so writes of both wait for
 // each other. After each commit of the program, what was remembered is read anew.
-type Shared struct {
+type ProgramDB struct {
 	// DB is the program's own. It must be of the driver modernc.org/sqlite: two SQLite libraries in one process undo each
 	// other's locks (https://sqlite.org/howtocorrupt.html, 2.2.1). Close it after [DB.Close], since the last connection that closes
 	// removes the file's log.
 	DB *sql.DB
 }
 
-// Open opens the file, and brings the schema up to date as [Shared.Migrate] does.
-func (s Shared) Open(ctx context.Context) (*DB, error) {
+// Open opens the file, and brings the schema up to date as [ProgramDB.Migrate] does.
+func (s ProgramDB) Open(ctx context.Context) (*DB, error) {
 	in, err := s.home(ctx)
 	if err != nil {
 		return nil, err
@@ -34,7 +34,7 @@ func (s Shared) Open(ctx context.Context) (*DB, error) {
 }
 
 // Migrate is [Migrate] for Cloakroom's tables in the file. It leaves the file's application ID and user version to the program.
-func (s Shared) Migrate(ctx context.Context) (applied []string, err error) {
+func (s ProgramDB) Migrate(ctx context.Context) (applied []string, err error) {
 	in, err := s.home(ctx)
 	if err != nil {
 		return nil, err
@@ -42,9 +42,9 @@ func (s Shared) Migrate(ctx context.Context) (applied []string, err error) {
 	return in.migrate(ctx)
 }
 
-// Pending returns the names of the migrations that [Shared.Migrate] would apply. empty reports whether none has been applied yet. It
+// Pending returns the names of the migrations that [ProgramDB.Migrate] would apply. empty reports whether none has been applied yet. It
 // changes nothing.
-func (s Shared) Pending(ctx context.Context) (names []string, empty bool, err error) {
+func (s ProgramDB) Pending(ctx context.Context) (names []string, empty bool, err error) {
 	in, err := s.home(ctx)
 	if err != nil {
 		return nil, false, err
@@ -60,12 +60,12 @@ func (s Shared) Pending(ctx context.Context) (names []string, empty bool, err er
 }
 
 // Path returns the path of the file.
-func (s Shared) Path(ctx context.Context) (string, error) {
+func (s ProgramDB) Path(ctx context.Context) (string, error) {
 	in, err := s.home(ctx)
 	return in.path, err
 }
 
-func (s Shared) home(ctx context.Context) (home, error) {
+func (s ProgramDB) home(ctx context.Context) (home, error) {
 	if _, ok := s.DB.Driver().(*sqlite3.Driver); !ok {
 		return home{}, fmt.Errorf("the driver is %T, and must be that of modernc.org/sqlite: two SQLite libraries in one process "+
 			"undo each other's locks on a file", s.DB.Driver())

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/link"
+	"github.com/cloakroom-auth/cloakroom/federation"
 	"github.com/cloakroom-auth/cloakroom/sqlite"
 	"github.com/cloakroom-auth/cloakroom/storetest"
 )
@@ -51,7 +51,7 @@ func text(t testing.TB, db *sql.DB, query string) (s string) {
 }
 
 func sharedStores(t *testing.T, theirs *sql.DB) storetest.Stores {
-	db, err := sqlite.Shared{DB: theirs}.Open(t.Context())
+	db, err := sqlite.ProgramDB{DB: theirs}.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestStoresInAProgramsOwnFile(t *testing.T) {
 		storetest.Audit(t, func(t *testing.T) audit.Store { return shared(t).Audit })
 	})
 	t.Run("links", func(t *testing.T) {
-		storetest.Links(t, func(t *testing.T) link.Store { return shared(t).Links })
+		storetest.Links(t, func(t *testing.T) federation.Store { return shared(t).Links })
 	})
 }
 
@@ -91,7 +91,7 @@ func TestStoresInAProgramsOwnFile(t *testing.T) {
 // says whose it is.
 func TestAProgramsOwnFileStaysItsOwn(t *testing.T) {
 	theirs := programs(t)
-	shared := sqlite.Shared{DB: theirs}
+	shared := sqlite.ProgramDB{DB: theirs}
 	names, empty, err := shared.Pending(t.Context())
 	if err != nil || len(names) == 0 || !empty {
 		t.Errorf("pending are %v, %v, %v", names, empty, err)
@@ -157,7 +157,7 @@ func TestFilesThatCantBeSharedAreRefused(t *testing.T) {
 	}
 	defer ours.Close()
 	newer := programs(t)
-	if _, err := (sqlite.Shared{DB: newer}).Migrate(t.Context()); err != nil {
+	if _, err := (sqlite.ProgramDB{DB: newer}).Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	execute(t, newer, `INSERT INTO cloakroom_migrations (version_id, is_applied) VALUES (9999, true)`)
@@ -172,7 +172,7 @@ func TestFilesThatCantBeSharedAreRefused(t *testing.T) {
 	} {
 		ctx, end := context.WithTimeout(t.Context(), time.Minute)
 		defer end()
-		if _, err := (sqlite.Shared{DB: c.db}).Open(ctx); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := (sqlite.ProgramDB{DB: c.db}).Open(ctx); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}

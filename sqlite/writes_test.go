@@ -25,7 +25,7 @@ func writes(ctx context.Context, db *sqlite.DB, n int) map[string]error {
 	results := map[string]error{
 		"session.Create":  db.Sessions.Create(ctx, ticket(n*100)),
 		"session.Replace": db.Sessions.Replace(ctx, replaced, &next),
-		"session.Touch":   db.Sessions.Touch(ctx, []session.Use{{ID: ticketID(n*100 + 2), At: 2, Expires: 1 << 41}}),
+		"session.Touch":   db.Sessions.Touch(ctx, []session.LastUse{{ID: ticketID(n*100 + 2), At: 2, Expires: 1 << 41}}),
 		"session.Delete":  db.Sessions.Delete(ctx, ticketID(n*100+3)),
 		"account.Create":  db.Accounts.Create(ctx, &account.User{Username: fmt.Sprint("user", n)}),
 		"SetGroup":        db.Accounts.SetGroup(ctx, account.Group{Name: "g", Permissions: []string{fmt.Sprint("a.", n)}}),

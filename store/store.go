@@ -5,7 +5,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/factor"
-	"github.com/cloakroom-auth/cloakroom/link"
+	"github.com/cloakroom-auth/cloakroom/federation"
 	"github.com/cloakroom-auth/cloakroom/mail"
 	"github.com/cloakroom-auth/cloakroom/sealed"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -30,10 +30,10 @@ type Set struct {
 	Signins signin.Store
 
 	// Links may be nil: then no one signs in through another provider. It needs Signins.
-	Links link.Store
+	Links federation.Store
 
 	// Grants may be nil: then no tokens of other providers are kept. It needs Links.
-	Grants link.GrantStore
+	Grants federation.GrantStore
 
 	// Mail may be nil: then the server sends no mail.
 	Mail mail.Store

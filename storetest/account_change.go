@@ -143,7 +143,7 @@ var accountChangeCases = []testCase[account.Store]{
 		func(t *testing.T, s account.Store) {
 			u, other := enrolled(t, s, user("ann")), enrolled(t, s, user("bob"))
 			for _, at := range []int64{u.LastLogin + 10, u.LastLogin, 0} {
-				got, err := s.NoteSignIn(t.Context(), u.ID, account.SignIn{At: at})
+				got, err := s.NoteSignIn(t.Context(), u.ID, account.SignInUpdate{At: at})
 				ok(t, err)
 				u.LastLogin = max(u.LastLogin, at)
 				if !sameUser(got, u) {
@@ -153,7 +153,7 @@ var accountChangeCases = []testCase[account.Store]{
 			}
 			has(t, s, other)
 			for _, id := range []string{"", "0", "unknown", "999999"} {
-				_, err := s.NoteSignIn(t.Context(), id, account.SignIn{At: 1})
+				_, err := s.NoteSignIn(t.Context(), id, account.SignInUpdate{At: 1})
 				fails(t, err, account.ErrNotFound)
 			}
 		},
@@ -166,7 +166,7 @@ var accountChangeCases = []testCase[account.Store]{
 				u.LastLogin = 0
 				return enrolled(t, s, u)
 			}
-			signsIn := func(u *account.User, note account.SignIn, want string) {
+			signsIn := func(u *account.User, note account.SignInUpdate, want string) {
 				t.Helper()
 				got, err := s.NoteSignIn(t.Context(), u.ID, note)
 				ok(t, err)
@@ -177,26 +177,26 @@ var accountChangeCases = []testCase[account.Store]{
 				has(t, s, u)
 			}
 			u := fresh("ann")
-			signsIn(u, account.SignIn{}, "")
-			signsIn(u, account.SignIn{At: 5, Language: "pt-BR"}, "pt-BR")
-			signsIn(u, account.SignIn{At: 6, Language: "de"}, "pt-BR")
+			signsIn(u, account.SignInUpdate{}, "")
+			signsIn(u, account.SignInUpdate{At: 5, Language: "pt-BR"}, "pt-BR")
+			signsIn(u, account.SignInUpdate{At: 6, Language: "de"}, "pt-BR")
 			u = alters(t, s, u.ID, func(u *account.User) { u.Language = "" }) // the user wants none
-			signsIn(u, account.SignIn{At: 7, Language: "de"}, "")
+			signsIn(u, account.SignInUpdate{At: 7, Language: "de"}, "")
 			u = fresh("bob")
-			signsIn(u, account.SignIn{At: 5}, "")
-			signsIn(u, account.SignIn{At: 6, Language: "de"}, "")
+			signsIn(u, account.SignInUpdate{At: 5}, "")
+			signsIn(u, account.SignInUpdate{At: 6, Language: "de"}, "")
 			u = alters(t, s, fresh("eve").ID, func(u *account.User) { u.Language = "pt-BR" })
-			signsIn(u, account.SignIn{At: 5, Language: "de"}, "pt-BR")
+			signsIn(u, account.SignInUpdate{At: 5, Language: "de"}, "pt-BR")
 		},
 	},
 	{
 		"a stronger hash replaces the one that was verified, and no other", "SignIn.Rehash replaces Verified if that is still stored",
 		func(t *testing.T, s account.Store) {
 			u := enrolled(t, s, user("ann"))
-			_, err := s.NoteSignIn(t.Context(), u.ID, account.SignIn{Verified: u.Password + " of before", Rehash: "stronger"})
+			_, err := s.NoteSignIn(t.Context(), u.ID, account.SignInUpdate{Verified: u.Password + " of before", Rehash: "stronger"})
 			ok(t, err)
 			has(t, s, u)
-			_, err = s.NoteSignIn(t.Context(), u.ID, account.SignIn{Verified: u.Password, Rehash: "stronger"})
+			_, err = s.NoteSignIn(t.Context(), u.ID, account.SignInUpdate{Verified: u.Password, Rehash: "stronger"})
 			ok(t, err)
 			u.Password = "stronger"
 			has(t, s, u)

@@ -139,12 +139,12 @@ var factorCases = []testCase[factor.Store]{
 		func(t *testing.T, s factor.Store) {
 			f := keyFactor(1, "ann")
 			ok(t, s.Add(t.Context(), f))
-			ok(t, s.Use(t.Context(), f.ID, factor.Use{At: 900, Counter: 7}))
+			ok(t, s.Use(t.Context(), f.ID, factor.LastUse{At: 900, Counter: 7}))
 			hasProfile(t, s, "ann", factor.Profile{Factors: []*factor.Factor{f}})
-			ok(t, s.Use(t.Context(), f.ID, factor.Use{At: 1_200, Counter: 34, Data: []byte("new")}))
+			ok(t, s.Use(t.Context(), f.ID, factor.LastUse{At: 1_200, Counter: 34, Data: []byte("new")}))
 			f.Used, f.Counter, f.Data = 1_200, 34, []byte("new")
 			hasProfile(t, s, "ann", factor.Profile{Factors: []*factor.Factor{f}})
-			fails(t, s.Use(t.Context(), "other", factor.Use{At: 1, Counter: 99}), factor.ErrNotFound)
+			fails(t, s.Use(t.Context(), "other", factor.LastUse{At: 1, Counter: 99}), factor.ErrNotFound)
 		},
 	},
 	{
@@ -153,11 +153,11 @@ var factorCases = []testCase[factor.Store]{
 			f := appFactor(1, "ann")
 			ok(t, s.Add(t.Context(), f))
 			for _, step := range []int64{32, 33} {
-				fails(t, s.Use(t.Context(), f.ID, factor.Use{At: 2_000, Counter: step, Once: true, Data: []byte("x")}), factor.ErrUsed)
+				fails(t, s.Use(t.Context(), f.ID, factor.LastUse{At: 2_000, Counter: step, Once: true, Data: []byte("x")}), factor.ErrUsed)
 			}
 			hasProfile(t, s, "ann", factor.Profile{Factors: []*factor.Factor{f}})
-			fails(t, s.Use(t.Context(), "other", factor.Use{Counter: 99, Once: true}), factor.ErrNotFound)
-			ok(t, s.Use(t.Context(), f.ID, factor.Use{At: 2_000, Counter: 34, Once: true}))
+			fails(t, s.Use(t.Context(), "other", factor.LastUse{Counter: 99, Once: true}), factor.ErrNotFound)
+			ok(t, s.Use(t.Context(), f.ID, factor.LastUse{At: 2_000, Counter: 34, Once: true}))
 			f.Used, f.Counter = 2_000, 34
 			hasProfile(t, s, "ann", factor.Profile{Factors: []*factor.Factor{f}})
 		},
@@ -169,7 +169,7 @@ var factorCases = []testCase[factor.Store]{
 			ok(t, s.Add(t.Context(), f))
 			var counted atomic.Int32
 			together(16, func(int) {
-				switch err := s.Use(t.Context(), f.ID, factor.Use{At: 2_000, Counter: 40, Once: true}); {
+				switch err := s.Use(t.Context(), f.ID, factor.LastUse{At: 2_000, Counter: 40, Once: true}); {
 				case err == nil:
 					counted.Add(1)
 				case !errors.Is(err, factor.ErrUsed):
@@ -380,8 +380,8 @@ var factorCases = []testCase[factor.Store]{
 				"SetState": func(ctx context.Context) error {
 					return s.SetState(ctx, "factor1", factor.Active, factor.Removing, "x")
 				},
-				"Use":      func(ctx context.Context) error { return s.Use(ctx, "factor1", factor.Use{At: 9_000, Counter: 99}) },
-				"Use once": func(ctx context.Context) error { return s.Use(ctx, "factor1", factor.Use{Counter: 99, Once: true}) },
+				"Use":      func(ctx context.Context) error { return s.Use(ctx, "factor1", factor.LastUse{At: 9_000, Counter: 99}) },
+				"Use once": func(ctx context.Context) error { return s.Use(ctx, "factor1", factor.LastUse{Counter: 99, Once: true}) },
 				"Rename":   func(ctx context.Context) error { return s.Rename(ctx, "factor1", "x") },
 				"Delete":   func(ctx context.Context) error { return s.Delete(ctx, "factor1") },
 				"List":     func(ctx context.Context) error { _, err := s.List(ctx, factor.TOTP, "", 9); return err },

@@ -12,20 +12,20 @@ import (
 // ErrFault is the error of a call that a [Plan] makes fail, unless the plan has another.
 var ErrFault = errors.New("the store failed because a test asked for it")
 
-// Plan says which call to the stores of [Faulty] fails, and how. The zero Plan makes no call fail, and counts the calls. Its
+// FaultPlan says which call to the stores of [Faulty] fails, and how. The zero FaultPlan makes no call fail, and counts the calls. Its
 // fields must not change once a store uses it; otherwise it is safe for concurrent use.
 //
 // To test a handler for every single fault:
 //
 //	for n := 1; ; n++ {
-//		plan := &storetest.Plan{Call: n}
+//		plan := &storetest.FaultPlan{Call: n}
 //		stores := storetest.Faulty(fresh(t), plan)
 //		// … set up with other stores, call the handler with these, check its answer and the stored state …
 //		if len(plan.Calls()) < n {
 //			break // the handler makes fewer calls
 //		}
 //	}
-type Plan struct {
+type FaultPlan struct {
 	Call  int   // the number of the call that fails, counted from 1 over all stores; 0: none
 	Rest  bool  // all later calls fail too: an outage
 	After bool  // the call is done and then reported as failed, so the caller can't know the outcome
@@ -40,14 +40,14 @@ type Plan struct {
 }
 
 // Calls returns the calls so far, failed ones too, in the order in which they began: "session.Load", "throttle.Update" ….
-func (p *Plan) Calls() []string {
+func (p *FaultPlan) Calls() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.calls)
 }
 
 // fails counts a call and reports whether it must fail.
-func (p *Plan) fails(name string) bool {
+func (p *FaultPlan) fails(name string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.calls = append(p.calls, name)
@@ -58,7 +58,7 @@ func (p *Plan) fails(name string) bool {
 // Faulty returns stores that pass every call on to the given ones, except the calls that the plan makes fail: these return
 // an error and no value, and set nothing in the caller's records, whether they were done or not. A store that is nil stays
 // nil.
-func Faulty(s store.Set, p *Plan) store.Set {
+func Faulty(s store.Set, p *FaultPlan) store.Set {
 	var faulty store.Set
 	if s.Sessions != nil {
 		faulty.Sessions = faultySessions{s.Sessions, p}
@@ -100,7 +100,7 @@ func Faulty(s store.Set, p *Plan) store.Set {
 }
 
 // value carries a call out as the plan says.
-func value[T any](p *Plan, name string, call func() (T, error)) (result T, err error) {
+func value[T any](p *FaultPlan, name string, call func() (T, error)) (result T, err error) {
 	if p.Before != nil {
 		if err := p.Before(name); err != nil {
 			return result, err
@@ -117,13 +117,13 @@ func value[T any](p *Plan, name string, call func() (T, error)) (result T, err e
 }
 
 // attempt is like value for a call that returns only an error.
-func attempt(p *Plan, name string, call func() error) error {
+func attempt(p *FaultPlan, name string, call func() error) error {
 	_, err := value(p, name, func() (struct{}, error) { return struct{}{}, call() })
 	return err
 }
 
 // stored is like attempt for a call that sets something in a record of the caller's.
-func stored[R any](p *Plan, name string, record *R, call func(record *R) error) error {
+func stored[R any](p *FaultPlan, name string, record *R, call func(record *R) error) error {
 	set, err := value(p, name, func() (R, error) {
 		r := *record
 		err := call(&r)

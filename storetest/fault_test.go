@@ -24,7 +24,7 @@ func fresh(*testing.T) store.Set {
 
 func TestStoresWithoutFaultsKeepAllPromises(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Stores {
-		return storetest.Stores{Set: storetest.Faulty(fresh(t), &storetest.Plan{})}
+		return storetest.Stores{Set: storetest.Faulty(fresh(t), &storetest.FaultPlan{})}
 	})
 }
 
@@ -37,7 +37,7 @@ func everyCall(ctx context.Context, s store.Set) (errs []error) {
 	note(err)
 	next := *r
 	note(s.Sessions.Replace(ctx, r, &next))
-	note(s.Sessions.Touch(ctx, []session.Use{{ID: r.ID, At: 1, Expires: 11}}))
+	note(s.Sessions.Touch(ctx, []session.LastUse{{ID: r.ID, At: 1, Expires: 11}}))
 	_, err = s.Sessions.List(ctx, session.Query{})
 	note(err)
 	note(s.Sessions.Delete(ctx, r.ID))
@@ -71,7 +71,7 @@ func everyCall(ctx context.Context, s store.Set) (errs []error) {
 	note(err)
 	changed := *k
 	note(s.Tokens.Replace(ctx, k, &changed))
-	note(s.Tokens.Touch(ctx, []token.Use{{ID: k.ID, At: 1}}))
+	note(s.Tokens.Touch(ctx, []token.LastUse{{ID: k.ID, At: 1}}))
 	_, err = s.Tokens.List(ctx, token.Query{})
 	note(err)
 	note(s.Tokens.Delete(ctx, k.ID))
@@ -94,14 +94,14 @@ func everyCall(ctx context.Context, s store.Set) (errs []error) {
 }
 
 func TestEveryCallCanFail(t *testing.T) {
-	plan := &storetest.Plan{}
+	plan := &storetest.FaultPlan{}
 	total := len(everyCall(t.Context(), storetest.Faulty(fresh(t), plan)))
 	if len(plan.Calls()) != total {
 		t.Fatalf("counted %d calls of %d: %q", len(plan.Calls()), total, plan.Calls())
 	}
 	for n := 1; n <= total; n++ {
 		for _, after := range []bool{false, true} {
-			plan := &storetest.Plan{Call: n, After: after}
+			plan := &storetest.FaultPlan{Call: n, After: after}
 			errs := everyCall(t.Context(), storetest.Faulty(fresh(t), plan))
 			if !errors.Is(errs[n-1], storetest.ErrFault) {
 				t.Errorf("call %d, %s, returned %v", n, plan.Calls()[n-1], errs[n-1])
@@ -118,7 +118,7 @@ func TestEveryCallCanFail(t *testing.T) {
 func TestFaultBeforeDoesNothingAndFaultAfterDoesItAll(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		stores := fresh(t)
-		faulty := storetest.Faulty(stores, &storetest.Plan{Call: 1, After: after})
+		faulty := storetest.Faulty(stores, &storetest.FaultPlan{Call: 1, After: after})
 		r := &session.Record{ID: session.ID{1}, PublicID: "p"}
 		if err := faulty.Sessions.Create(t.Context(), r); !errors.Is(err, storetest.ErrFault) {
 			t.Fatal(err)
@@ -134,7 +134,7 @@ func TestFaultBeforeDoesNothingAndFaultAfterDoesItAll(t *testing.T) {
 
 func TestOutageLasts(t *testing.T) {
 	down := errors.New("down")
-	errs := everyCall(t.Context(), storetest.Faulty(fresh(t), &storetest.Plan{Call: 3, Rest: true, Err: down}))
+	errs := everyCall(t.Context(), storetest.Faulty(fresh(t), &storetest.FaultPlan{Call: 3, Rest: true, Err: down}))
 	for i, err := range errs {
 		if errors.Is(err, down) != (i >= 2) {
 			t.Errorf("call %d returned %v", i+1, err)
@@ -143,7 +143,7 @@ func TestOutageLasts(t *testing.T) {
 }
 
 func TestOneOfManyParallelCallsFails(t *testing.T) {
-	faulty := storetest.Faulty(fresh(t), &storetest.Plan{Call: 20})
+	faulty := storetest.Faulty(fresh(t), &storetest.FaultPlan{Call: 20})
 	var failed atomic.Int32
 	var all sync.WaitGroup
 	for range 50 {
@@ -160,7 +160,7 @@ func TestOneOfManyParallelCallsFails(t *testing.T) {
 }
 
 func TestStoreThatIsMissingStaysMissing(t *testing.T) {
-	faulty := storetest.Faulty(store.Set{}, &storetest.Plan{})
+	faulty := storetest.Faulty(store.Set{}, &storetest.FaultPlan{})
 	if faulty.Sessions != nil || faulty.Accounts != nil || faulty.Tokens != nil || faulty.Throttles != nil || faulty.Sealed != nil {
 		t.Errorf("%+v", faulty)
 	}

@@ -13,7 +13,7 @@ import (
 
 type faultySessions struct {
 	store session.Store
-	plan  *Plan
+	plan  *FaultPlan
 }
 
 func (f faultySessions) Create(ctx context.Context, r *session.Record) error {
@@ -28,7 +28,7 @@ func (f faultySessions) Replace(ctx context.Context, old, new *session.Record) e
 	return stored(f.plan, "session.Replace", new, func(new *session.Record) error { return f.store.Replace(ctx, old, new) })
 }
 
-func (f faultySessions) Touch(ctx context.Context, uses []session.Use) error {
+func (f faultySessions) Touch(ctx context.Context, uses []session.LastUse) error {
 	return attempt(f.plan, "session.Touch", func() error { return f.store.Touch(ctx, uses) })
 }
 
@@ -50,7 +50,7 @@ func (f faultySessions) DeleteExpired(ctx context.Context, now int64, limit int)
 
 type faultyAccounts struct {
 	store account.Store
-	plan  *Plan
+	plan  *FaultPlan
 }
 
 func (f faultyAccounts) Create(ctx context.Context, u *account.User) error {
@@ -97,7 +97,7 @@ func (f faultyAccounts) Change(ctx context.Context, id string, change func(*acco
 	return value(f.plan, "account.Change", func() (*account.User, error) { return f.store.Change(ctx, id, change) })
 }
 
-func (f faultyAccounts) NoteSignIn(ctx context.Context, id string, s account.SignIn) (*account.User, error) {
+func (f faultyAccounts) NoteSignIn(ctx context.Context, id string, s account.SignInUpdate) (*account.User, error) {
 	return value(f.plan, "account.NoteSignIn", func() (*account.User, error) { return f.store.NoteSignIn(ctx, id, s) })
 }
 
@@ -127,7 +127,7 @@ func (f faultyAccounts) DeleteGroup(ctx context.Context, name string) error {
 
 type faultyTokens struct {
 	store token.Store
-	plan  *Plan
+	plan  *FaultPlan
 }
 
 func (f faultyTokens) Create(ctx context.Context, r *token.Record, limit token.Limit) error {
@@ -142,7 +142,7 @@ func (f faultyTokens) Replace(ctx context.Context, old, new *token.Record) error
 	return stored(f.plan, "token.Replace", new, func(new *token.Record) error { return f.store.Replace(ctx, old, new) })
 }
 
-func (f faultyTokens) Touch(ctx context.Context, uses []token.Use) error {
+func (f faultyTokens) Touch(ctx context.Context, uses []token.LastUse) error {
 	return attempt(f.plan, "token.Touch", func() error { return f.store.Touch(ctx, uses) })
 }
 
@@ -164,7 +164,7 @@ func (f faultyTokens) DeleteExpired(ctx context.Context, now int64, limit int) (
 
 type faultyThrottles struct {
 	store throttle.Store
-	plan  *Plan
+	plan  *FaultPlan
 }
 
 func (f faultyThrottles) Update(ctx context.Context, keys []string, change func([]throttle.Counter) error) error {
@@ -177,7 +177,7 @@ func (f faultyThrottles) DeleteExpired(ctx context.Context, now int64, limit int
 
 type faultyKeys struct {
 	store sealed.Store
-	plan  *Plan
+	plan  *FaultPlan
 }
 
 func (f faultyKeys) Sealed(ctx context.Context) ([]sealed.Secret, error) {

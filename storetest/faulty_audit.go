@@ -8,7 +8,7 @@ import (
 
 type faultyAudit struct {
 	store audit.Store
-	plan  *Plan
+	plan  *FaultPlan
 }
 
 // Append sets no IDs where it reports a failure.

@@ -8,7 +8,7 @@ import (
 
 type faultyMail struct {
 	store mail.Store
-	plan  *Plan
+	plan  *FaultPlan
 }
 
 func (f faultyMail) Put(ctx context.Context, q *mail.Queued) error {
@@ -35,20 +35,20 @@ func (f faultyMail) List(ctx context.Context, after string, limit int) ([]*mail.
 	return value(f.plan, "mail.List", func() ([]*mail.Queued, error) { return f.store.List(ctx, after, limit) })
 }
 
-func (f faultyMail) PutSecret(ctx context.Context, s *mail.Secret) error {
+func (f faultyMail) PutSecret(ctx context.Context, s *mail.LinkSecret) error {
 	return attempt(f.plan, "mail.PutSecret", func() error { return f.store.PutSecret(ctx, s) })
 }
 
-func (f faultyMail) FindSecret(ctx context.Context, hash [32]byte) (*mail.Secret, error) {
-	return value(f.plan, "mail.FindSecret", func() (*mail.Secret, error) { return f.store.FindSecret(ctx, hash) })
+func (f faultyMail) FindSecret(ctx context.Context, hash [32]byte) (*mail.LinkSecret, error) {
+	return value(f.plan, "mail.FindSecret", func() (*mail.LinkSecret, error) { return f.store.FindSecret(ctx, hash) })
 }
 
 func (f faultyMail) SpendSecret(ctx context.Context, hash [32]byte) error {
 	return attempt(f.plan, "mail.SpendSecret", func() error { return f.store.SpendSecret(ctx, hash) })
 }
 
-func (f faultyMail) SecretsOf(ctx context.Context, user, kind string) ([]*mail.Secret, error) {
-	return value(f.plan, "mail.SecretsOf", func() ([]*mail.Secret, error) { return f.store.SecretsOf(ctx, user, kind) })
+func (f faultyMail) SecretsOf(ctx context.Context, user, kind string) ([]*mail.LinkSecret, error) {
+	return value(f.plan, "mail.SecretsOf", func() ([]*mail.LinkSecret, error) { return f.store.SecretsOf(ctx, user, kind) })
 }
 
 func (f faultyMail) DeleteSecretsOf(ctx context.Context, user, kind string) error {

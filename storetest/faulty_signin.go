@@ -9,7 +9,7 @@ import (
 
 type faultyFactors struct {
 	store factor.Store
-	plan  *Plan
+	plan  *FaultPlan
 }
 
 func (f faultyFactors) Load(ctx context.Context, user string) (*factor.Profile, error) {
@@ -28,7 +28,7 @@ func (f faultyFactors) SetState(ctx context.Context, id string, from, to factor.
 	return attempt(f.plan, "factor.SetState", func() error { return f.store.SetState(ctx, id, from, to, epoch) })
 }
 
-func (f faultyFactors) Use(ctx context.Context, id string, u factor.Use) error {
+func (f faultyFactors) Use(ctx context.Context, id string, u factor.LastUse) error {
 	return attempt(f.plan, "factor.Use", func() error { return f.store.Use(ctx, id, u) })
 }
 
@@ -74,7 +74,7 @@ func (f faultyFactors) SetSecondStep(ctx context.Context, user string, on bool) 
 
 type faultySignins struct {
 	store signin.Store
-	plan  *Plan
+	plan  *FaultPlan
 }
 
 func (f faultySignins) Create(ctx context.Context, p *signin.Pending, most int) error {

@@ -9,7 +9,7 @@ import (
 
 type faultyWebhooks struct {
 	store webhook.Store
-	plan  *Plan
+	plan  *FaultPlan
 }
 
 func (f faultyWebhooks) Add(ctx context.Context, url string) error {

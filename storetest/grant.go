@@ -8,19 +8,19 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/cloakroom-auth/cloakroom/link"
+	"github.com/cloakroom-auth/cloakroom/federation"
 )
 
 // grantOf is the n-th grant, with something in every field.
-func grantOf(n int, user string) *link.Grant {
-	return &link.Grant{
+func grantOf(n int, user string) *federation.Grant {
+	return &federation.Grant{
 		Session: fmt.Sprint("session", n), Pending: true, User: user, Issuer: issuer, Box: []byte{0, 0xff, byte(n)},
 		Version: 7, Lease: 1_000, Due: int64(2_000 + n), Ended: 3_000,
 	}
 }
 
 // regranted returns a grant as a change makes it.
-func regranted(g *link.Grant, change func(g *link.Grant)) *link.Grant {
+func regranted(g *federation.Grant, change func(g *federation.Grant)) *federation.Grant {
 	c := *g
 	c.Version++
 	change(&c)
@@ -28,7 +28,7 @@ func regranted(g *link.Grant, change func(g *link.Grant)) *link.Grant {
 }
 
 // granted ends the test unless the grant is stored so.
-func granted(t testing.TB, s link.GrantStore, want *link.Grant) {
+func granted(t testing.TB, s federation.GrantStore, want *federation.Grant) {
 	t.Helper()
 	got, err := s.Get(t.Context(), want.Session)
 	ok(t, err)
@@ -38,7 +38,7 @@ func granted(t testing.TB, s link.GrantStore, want *link.Grant) {
 }
 
 // sessionsOf ends the test unless these are the sessions of the grants, in this order.
-func sessionsOf(t testing.TB, got []*link.Grant, err error, want ...string) {
+func sessionsOf(t testing.TB, got []*federation.Grant, err error, want ...string) {
 	t.Helper()
 	ok(t, err)
 	var sessions []string
@@ -50,65 +50,65 @@ func sessionsOf(t testing.TB, got []*link.Grant, err error, want ...string) {
 	}
 }
 
-var grantCases = []testCase[link.GrantStore]{
+var grantCases = []testCase[federation.GrantStore]{
 	{
 		"a grant is found as it was put, and put once", "Put: ErrGrantExists; Get: ErrNoGrant",
-		func(t *testing.T, s link.GrantStore) {
+		func(t *testing.T, s federation.GrantStore) {
 			whole := grantOf(1, "a\x00n\xffn")
-			empty := &link.Grant{Session: "s\x00\xff", Box: []byte{0}}
+			empty := &federation.Grant{Session: "s\x00\xff", Box: []byte{0}}
 			ok(t, s.Put(t.Context(), whole))
 			ok(t, s.Put(t.Context(), empty))
 			granted(t, s, whole)
 			granted(t, s, empty)
-			fails(t, s.Put(t.Context(), grantOf(1, "bob")), link.ErrGrantExists)
+			fails(t, s.Put(t.Context(), grantOf(1, "bob")), federation.ErrGrantExists)
 			granted(t, s, whole)
 			_, err := s.Get(t.Context(), "SESSION1")
-			fails(t, err, link.ErrNoGrant)
+			fails(t, err, federation.ErrNoGrant)
 		},
 	},
 	{
 		"a grant is replaced if it is still the one that was read", "Swap: ErrGrantChanged",
-		func(t *testing.T, s link.GrantStore) {
+		func(t *testing.T, s federation.GrantStore) {
 			old := grantOf(1, "ann")
-			fails(t, s.Swap(t.Context(), old, regranted(old, func(*link.Grant) {})), link.ErrGrantChanged)
+			fails(t, s.Swap(t.Context(), old, regranted(old, func(*federation.Grant) {})), federation.ErrGrantChanged)
 			ok(t, s.Put(t.Context(), old))
 			other := grantOf(2, "ann")
 			ok(t, s.Put(t.Context(), other))
-			next := &link.Grant{Session: "session1", User: "bob", Issuer: "x", Box: []byte("new"), Version: 8, Lease: 1, Due: 2}
+			next := &federation.Grant{Session: "session1", User: "bob", Issuer: "x", Box: []byte("new"), Version: 8, Lease: 1, Due: 2}
 			ok(t, s.Swap(t.Context(), old, next))
 			granted(t, s, next)
 			granted(t, s, other)
-			fails(t, s.Swap(t.Context(), old, regranted(old, func(g *link.Grant) { g.Version = 9 })), link.ErrGrantChanged)
+			fails(t, s.Swap(t.Context(), old, regranted(old, func(g *federation.Grant) { g.Version = 9 })), federation.ErrGrantChanged)
 			granted(t, s, next)
 		},
 	},
 	{
 		"a grant moves to another session, unless that has one", "Swap replaces a grant, also by one of another session",
-		func(t *testing.T, s link.GrantStore) {
+		func(t *testing.T, s federation.GrantStore) {
 			pending, taken := grantOf(1, "ann"), grantOf(2, "ann")
 			ok(t, s.Put(t.Context(), pending))
 			ok(t, s.Put(t.Context(), taken))
-			fails(t, s.Swap(t.Context(), pending, regranted(pending, func(g *link.Grant) { g.Session = "session2" })), link.ErrGrantChanged)
+			fails(t, s.Swap(t.Context(), pending, regranted(pending, func(g *federation.Grant) { g.Session = "session2" })), federation.ErrGrantChanged)
 			granted(t, s, pending)
 			granted(t, s, taken)
-			moved := regranted(pending, func(g *link.Grant) { g.Session, g.Pending = "session3", false })
+			moved := regranted(pending, func(g *federation.Grant) { g.Session, g.Pending = "session3", false })
 			ok(t, s.Swap(t.Context(), pending, moved))
 			granted(t, s, moved)
 			_, err := s.Get(t.Context(), pending.Session)
-			fails(t, err, link.ErrNoGrant)
+			fails(t, err, federation.ErrNoGrant)
 		},
 	},
 	{
 		"of many who change the same grant at once one succeeds", "Swap is one step",
-		func(t *testing.T, s link.GrantStore) {
+		func(t *testing.T, s federation.GrantStore) {
 			old := grantOf(1, "ann")
 			ok(t, s.Put(t.Context(), old))
 			var done atomic.Int32
 			together(16, func(i int) {
-				switch err := s.Swap(t.Context(), old, regranted(old, func(g *link.Grant) { g.Lease = int64(i) })); {
+				switch err := s.Swap(t.Context(), old, regranted(old, func(g *federation.Grant) { g.Lease = int64(i) })); {
 				case err == nil:
 					done.Add(1)
-				case !errors.Is(err, link.ErrGrantChanged):
+				case !errors.Is(err, federation.ErrGrantChanged):
 					t.Error(err)
 				}
 			})
@@ -119,31 +119,31 @@ var grantCases = []testCase[link.GrantStore]{
 	},
 	{
 		"a grant is deleted if it is still the one that was read", "Delete: ErrGrantChanged",
-		func(t *testing.T, s link.GrantStore) {
+		func(t *testing.T, s federation.GrantStore) {
 			old := grantOf(1, "ann")
 			ok(t, s.Put(t.Context(), old))
 			ok(t, s.Put(t.Context(), grantOf(2, "ann")))
-			next := regranted(old, func(*link.Grant) {})
+			next := regranted(old, func(*federation.Grant) {})
 			ok(t, s.Swap(t.Context(), old, next))
-			fails(t, s.Delete(t.Context(), old), link.ErrGrantChanged)
+			fails(t, s.Delete(t.Context(), old), federation.ErrGrantChanged)
 			granted(t, s, next)
 			ok(t, s.Delete(t.Context(), next))
-			fails(t, s.Delete(t.Context(), next), link.ErrGrantChanged)
+			fails(t, s.Delete(t.Context(), next), federation.ErrGrantChanged)
 			_, err := s.Get(t.Context(), next.Session)
-			fails(t, err, link.ErrNoGrant)
+			fails(t, err, federation.ErrNoGrant)
 			granted(t, s, grantOf(2, "ann"))
 		},
 	},
 	{
 		"grants are listed by their sessions, and those that are due by their time", "List, Due",
-		func(t *testing.T, s link.GrantStore) {
+		func(t *testing.T, s federation.GrantStore) {
 			for _, n := range []int{3, 1, 2} {
 				g := grantOf(n, "ann")
 				g.Due = int64(2_010 - n)
 				ok(t, s.Put(t.Context(), g))
 			}
 			ok(t, s.Put(t.Context(), grantOf(9, "bob")))
-			list := func(user, after string, limit int) ([]*link.Grant, error) {
+			list := func(user, after string, limit int) ([]*federation.Grant, error) {
 				return s.List(t.Context(), user, after, limit)
 			}
 			got, err := list("", "", 9)
@@ -172,7 +172,7 @@ var grantCases = []testCase[link.GrantStore]{
 	},
 	{
 		"the grants passed and returned are the caller's own", "a GrantStore copies",
-		func(t *testing.T, s link.GrantStore) {
+		func(t *testing.T, s federation.GrantStore) {
 			g := grantOf(1, "ann")
 			ok(t, s.Put(t.Context(), g))
 			g.Box[0], g.User = 9, "x"
@@ -184,26 +184,26 @@ var grantCases = []testCase[link.GrantStore]{
 			ok(t, err)
 			listed[0].Box[0] = 9
 			granted(t, s, grantOf(1, "ann"))
-			next := regranted(grantOf(1, "ann"), func(*link.Grant) {})
+			next := regranted(grantOf(1, "ann"), func(*federation.Grant) {})
 			ok(t, s.Swap(t.Context(), grantOf(1, "ann"), next))
 			next.Box[0] = 9
-			granted(t, s, regranted(grantOf(1, "ann"), func(*link.Grant) {}))
+			granted(t, s, regranted(grantOf(1, "ann"), func(*federation.Grant) {}))
 		},
 	},
 	{
 		"a call whose context has ended returns an error and does nothing", "each method is done whole or not at all",
-		func(t *testing.T, s link.GrantStore) {
+		func(t *testing.T, s federation.GrantStore) {
 			g := grantOf(1, "ann")
 			ok(t, s.Put(t.Context(), g))
 			for name, call := range map[string]func(ctx context.Context) error{
 				"Put":    func(ctx context.Context) error { return s.Put(ctx, grantOf(2, "ann")) },
 				"Get":    func(ctx context.Context) error { _, err := s.Get(ctx, "session1"); return err },
-				"Swap":   func(ctx context.Context) error { return s.Swap(ctx, g, regranted(g, func(*link.Grant) {})) },
+				"Swap":   func(ctx context.Context) error { return s.Swap(ctx, g, regranted(g, func(*federation.Grant) {})) },
 				"Delete": func(ctx context.Context) error { return s.Delete(ctx, g) },
 				"List":   func(ctx context.Context) error { _, err := s.List(ctx, "", "", 9); return err },
 				"Due":    func(ctx context.Context) error { _, err := s.Due(ctx, 9_999, 9); return err },
 			} {
-				if err := call(ended()); err == nil || errors.Is(err, link.ErrNoGrant) || errors.Is(err, link.ErrGrantExists) || errors.Is(err, link.ErrGrantChanged) {
+				if err := call(ended()); err == nil || errors.Is(err, federation.ErrNoGrant) || errors.Is(err, federation.ErrGrantExists) || errors.Is(err, federation.ErrGrantChanged) {
 					t.Errorf("%s returned %v, want the end of the context", name, err)
 				}
 			}

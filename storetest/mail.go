@@ -227,7 +227,7 @@ var mailCases = []testCase[mail.Store]{
 	{
 		"the secrets of a user that are of a kind are listed, and deleted together, and no others", "SecretsOf, DeleteSecretsOf",
 		func(t *testing.T, s mail.Store) {
-			var all []*mail.Secret
+			var all []*mail.LinkSecret
 			for n, of := range [][2]string{{"1", "change"}, {"1", "change"}, {"1", "revert"}, {"11", "change"}, {"", "change"}} {
 				secret := mailSecret(n, 2_000)
 				secret.User, secret.Kind = of[0], of[1]
@@ -236,9 +236,9 @@ var mailCases = []testCase[mail.Store]{
 			}
 			found, err := s.SecretsOf(t.Context(), "1", "change")
 			ok(t, err)
-			slices.SortFunc(found, func(a, b *mail.Secret) int { return bytes.Compare(a.Hash[:], b.Hash[:]) })
+			slices.SortFunc(found, func(a, b *mail.LinkSecret) int { return bytes.Compare(a.Hash[:], b.Hash[:]) })
 			want := slices.Clone(all[:2])
-			slices.SortFunc(want, func(a, b *mail.Secret) int { return bytes.Compare(a.Hash[:], b.Hash[:]) })
+			slices.SortFunc(want, func(a, b *mail.LinkSecret) int { return bytes.Compare(a.Hash[:], b.Hash[:]) })
 			if !reflect.DeepEqual(found, want) {
 				t.Fatalf("listed %+v\nwant   %+v", found, want)
 			}
@@ -475,12 +475,12 @@ func invited(t testing.TB, s mail.Store, want ...*mail.Invitation) {
 }
 
 // mailSecret is the n-th secret, with something in every field.
-func mailSecret(n int, expires int64) *mail.Secret {
-	return &mail.Secret{Hash: codeHash(n), Kind: "verify", User: "a\x00\xff", Epoch: "first", Box: []byte{0, 1, 255}, Expires: expires}
+func mailSecret(n int, expires int64) *mail.LinkSecret {
+	return &mail.LinkSecret{Hash: codeHash(n), Kind: "verify", User: "a\x00\xff", Epoch: "first", Box: []byte{0, 1, 255}, Expires: expires}
 }
 
 // findsSecret ends the test unless the store has exactly this secret.
-func findsSecret(t testing.TB, s mail.Store, want *mail.Secret) {
+func findsSecret(t testing.TB, s mail.Store, want *mail.LinkSecret) {
 	t.Helper()
 	got, err := s.FindSecret(t.Context(), want.Hash)
 	ok(t, err)

@@ -20,7 +20,7 @@ func eachSessionCall(s session.Store, r *session.Record) map[string]func(ctx con
 			return s.Replace(ctx, r, changed(r, func(r *session.Record) { r.ID = id(3) }))
 		},
 		"Touch": func(ctx context.Context) error {
-			return s.Touch(ctx, []session.Use{{ID: r.ID, At: 1_100, Expires: 1_600}})
+			return s.Touch(ctx, []session.LastUse{{ID: r.ID, At: 1_100, Expires: 1_600}})
 		},
 		"Delete":        func(ctx context.Context) error { return s.Delete(ctx, r.ID) },
 		"DeleteUser":    func(ctx context.Context) error { _, err := s.DeleteUser(ctx, r.User, session.ID{}); return err },

@@ -150,10 +150,10 @@ func (m *sessionModel) forget() {
 func (m *sessionModel) touch(rt *rapid.T) {
 	// Each ID once, because the order within a batch is not promised.
 	n := rapid.SliceOfNDistinct(rapid.IntRange(0, 5), 0, 4, rapid.ID[int]).Draw(rt, "ids")
-	var uses []session.Use
+	var uses []session.LastUse
 	for _, n := range n {
 		at := rapid.Int64Range(0, 20).Draw(rt, "at")
-		uses = append(uses, session.Use{ID: id(n), At: at, Expires: at + 5})
+		uses = append(uses, session.LastUse{ID: id(n), At: at, Expires: at + 5})
 	}
 	ok(rt, m.store.Touch(m.context.Context(), uses))
 	for _, use := range uses {

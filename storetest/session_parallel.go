@@ -130,7 +130,7 @@ var sessionParallelCases = []testCase[session.Store]{
 				calls := []func() error{
 					func() error { return s.Delete(t.Context(), r.ID) },
 					func() error { return s.Replace(t.Context(), r, changed(r, func(*session.Record) {})) },
-					func() error { return s.Touch(t.Context(), []session.Use{{ID: r.ID, At: 1_100, Expires: 1_600}}) },
+					func() error { return s.Touch(t.Context(), []session.LastUse{{ID: r.ID, At: 1_100, Expires: 1_600}}) },
 					func() error { return setValue(t.Context(), s, round, "late") },
 				}
 				together(len(calls), func(i int) {
@@ -273,7 +273,7 @@ func doEverything(t *testing.T, s session.Store, random *rand.Rand) {
 		case 3:
 			err = setValue(t.Context(), s, n, "x")
 		case 4:
-			err = s.Touch(t.Context(), []session.Use{{ID: r.ID, At: 1_100, Expires: 1_600}, {ID: id(n + 1), At: 1_100, Expires: 1_600}})
+			err = s.Touch(t.Context(), []session.LastUse{{ID: r.ID, At: 1_100, Expires: 1_600}, {ID: id(n + 1), At: 1_100, Expires: 1_600}})
 		case 5:
 			err = s.Delete(t.Context(), r.ID)
 		case 6:

@@ -78,7 +78,7 @@ var sessionReplaceCases = []testCase[session.Store]{
 		"Replace loses no use in between", "under an unchanged ID, Seen and Expires never go back",
 		func(t *testing.T, s session.Store) {
 			old := created(t, s, 1, "ann")
-			ok(t, s.Touch(t.Context(), []session.Use{{ID: old.ID, At: 1_300, Expires: 1_800}}))
+			ok(t, s.Touch(t.Context(), []session.LastUse{{ID: old.ID, At: 1_300, Expires: 1_800}}))
 			next := changed(old, func(r *session.Record) { r.Values = []byte(`{"a":1}`) })
 			ok(t, s.Replace(t.Context(), old, next)) // a use is not a change, so there is no conflict
 			next.Seen, next.Expires = 1_300, 1_800
@@ -113,7 +113,7 @@ var sessionReplaceCases = []testCase[session.Store]{
 			ok(t, s.Replace(t.Context(), old, next))
 			fails(t, s.Replace(t.Context(), old, changed(old, func(*session.Record) {})), session.ErrNotFound)
 			fails(t, s.Replace(t.Context(), old, changed(old, func(r *session.Record) { r.ID = id(3) })), session.ErrNotFound)
-			ok(t, s.Touch(t.Context(), []session.Use{{ID: id(1), At: 1_400, Expires: 1_900}}))
+			ok(t, s.Touch(t.Context(), []session.LastUse{{ID: id(1), At: 1_400, Expires: 1_900}}))
 			gone(t, s, 1)
 			gone(t, s, 3)
 			loads(t, s, next)
@@ -171,7 +171,7 @@ var sessionReplaceCases = []testCase[session.Store]{
 			ok(t, s.Delete(t.Context(), id(1)))
 			fails(t, s.Replace(t.Context(), slow, changed(slow, func(r *session.Record) { r.Values = []byte(`{"a":1}`) })), session.ErrNotFound)
 			fails(t, s.Replace(t.Context(), slow, changed(slow, func(r *session.Record) { r.ID = id(2) })), session.ErrNotFound)
-			ok(t, s.Touch(t.Context(), []session.Use{{ID: id(1), At: 1_100, Expires: 1_600}}))
+			ok(t, s.Touch(t.Context(), []session.LastUse{{ID: id(1), At: 1_100, Expires: 1_600}}))
 			gone(t, s, 1)
 			gone(t, s, 2)
 			lists(t, s, session.Query{})

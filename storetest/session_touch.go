@@ -10,7 +10,7 @@ import (
 // touched writes one use.
 func touched(t testing.TB, s session.Store, n int, at, expires int64) {
 	t.Helper()
-	ok(t, s.Touch(t.Context(), []session.Use{{ID: id(n), At: at, Expires: expires}}))
+	ok(t, s.Touch(t.Context(), []session.LastUse{{ID: id(n), At: at, Expires: expires}}))
 }
 
 // The sessions of these cases were last seen at 1002 and end at 1502.
@@ -86,7 +86,7 @@ var sessionTouchCases = []testCase[session.Store]{
 		"a batch writes the uses of known sessions and skips the others", "unknown IDs are skipped",
 		func(t *testing.T, s session.Store) {
 			a, b := created(t, s, 1, "ann"), created(t, s, 3, "ann")
-			ok(t, s.Touch(t.Context(), []session.Use{
+			ok(t, s.Touch(t.Context(), []session.LastUse{
 				{ID: id(3), At: 1_100, Expires: 1_600}, {ID: id(2), At: 1_100, Expires: 1_600}, {ID: id(1), At: 1_200, Expires: 1_700},
 			}))
 			loads(t, s, changed(a, func(r *session.Record) { r.Seen, r.Expires = 1_200, 1_700 }))
@@ -98,7 +98,7 @@ var sessionTouchCases = []testCase[session.Store]{
 		"of two uses in one batch the later one is stored, in either order", "Touch never goes back",
 		func(t *testing.T, s session.Store) {
 			a, b := created(t, s, 1, "ann"), created(t, s, 2, "ann")
-			ok(t, s.Touch(t.Context(), []session.Use{
+			ok(t, s.Touch(t.Context(), []session.LastUse{
 				{ID: id(1), At: 1_100, Expires: 1_600}, {ID: id(1), At: 1_200, Expires: 1_700},
 				{ID: id(2), At: 1_200, Expires: 1_700}, {ID: id(2), At: 1_100, Expires: 1_600},
 			}))
@@ -111,19 +111,19 @@ var sessionTouchCases = []testCase[session.Store]{
 		func(t *testing.T, s session.Store) {
 			r := created(t, s, 1, "ann")
 			ok(t, s.Touch(t.Context(), nil))
-			ok(t, s.Touch(t.Context(), []session.Use{}))
+			ok(t, s.Touch(t.Context(), []session.LastUse{}))
 			loads(t, s, r)
 		},
 	},
 	{
 		"a batch of a thousand uses is written", "uses come in batches",
 		func(t *testing.T, s session.Store) {
-			var uses []session.Use
+			var uses []session.LastUse
 			for n := range 1_000 {
 				if n%100 == 0 {
 					created(t, s, n, "ann")
 				}
-				uses = append(uses, session.Use{ID: id(n), At: 1_100, Expires: 1_600})
+				uses = append(uses, session.LastUse{ID: id(n), At: 1_100, Expires: 1_600})
 			}
 			ok(t, s.Touch(t.Context(), uses))
 			all, err := s.List(t.Context(), session.Query{})
@@ -141,10 +141,10 @@ var sessionTouchCases = []testCase[session.Store]{
 	{
 		"Touch doesn't change the batch", "a Store copies what it is given",
 		func(t *testing.T, s session.Store) {
-			var uses []session.Use
+			var uses []session.LastUse
 			for n := range 20 {
 				created(t, s, n, "ann")
-				uses = append(uses, session.Use{ID: id(n), At: 1_100, Expires: 1_600})
+				uses = append(uses, session.LastUse{ID: id(n), At: 1_100, Expires: 1_600})
 			}
 			before := slices.Clone(uses)
 			ok(t, s.Touch(t.Context(), uses))

@@ -22,7 +22,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/factor"
-	"github.com/cloakroom-auth/cloakroom/link"
+	"github.com/cloakroom-auth/cloakroom/federation"
 	"github.com/cloakroom-auth/cloakroom/mail"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/signin"
@@ -76,12 +76,12 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 	}
 	if open(t).Links != nil {
 		t.Run("links", func(t *testing.T) {
-			Links(t, func(t *testing.T) link.Store { return open(t).Links })
+			Links(t, func(t *testing.T) federation.Store { return open(t).Links })
 		})
 	}
 	if open(t).Grants != nil {
 		t.Run("grants", func(t *testing.T) {
-			Grants(t, func(t *testing.T) link.GrantStore { return open(t).Grants })
+			Grants(t, func(t *testing.T) federation.GrantStore { return open(t).Grants })
 		})
 	}
 	if open(t).Mail != nil {
@@ -145,13 +145,13 @@ func Signins(t *testing.T, open func(t *testing.T) signin.Store) {
 	run(t, open, signinCases)
 }
 
-// Links runs the cases of a link.Store. open returns an empty one.
-func Links(t *testing.T, open func(t *testing.T) link.Store) {
+// Links runs the cases of a federation.Store. open returns an empty one.
+func Links(t *testing.T, open func(t *testing.T) federation.Store) {
 	run(t, open, linkCases)
 }
 
-// Grants runs the cases of a link.GrantStore. open returns an empty one.
-func Grants(t *testing.T, open func(t *testing.T) link.GrantStore) {
+// Grants runs the cases of a federation.GrantStore. open returns an empty one.
+func Grants(t *testing.T, open func(t *testing.T) federation.GrantStore) {
 	run(t, open, grantCases)
 }
 

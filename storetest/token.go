@@ -258,12 +258,12 @@ var tokenCases = []testCase[token.Store]{
 			r := tokenRecord(1, "ann")
 			r.Version = "1"
 			fails(t, s.Replace(t.Context(), r, anewToken(r, func(*token.Record) {})), token.ErrNotFound)
-			ok(t, s.Touch(t.Context(), []token.Use{{ID: r.ID, At: 5_000}}))
+			ok(t, s.Touch(t.Context(), []token.LastUse{{ID: r.ID, At: 5_000}}))
 			listsTokens(t, s, token.Query{})
 			gone := issued(t, s, 2, "ann")
 			ok(t, s.Delete(t.Context(), gone.ID))
 			fails(t, s.Replace(t.Context(), gone, anewToken(gone, func(*token.Record) {})), token.ErrNotFound)
-			ok(t, s.Touch(t.Context(), []token.Use{{ID: gone.ID, At: 5_000}}))
+			ok(t, s.Touch(t.Context(), []token.LastUse{{ID: gone.ID, At: 5_000}}))
 			listsTokens(t, s, token.Query{})
 		},
 	},
@@ -272,8 +272,8 @@ var tokenCases = []testCase[token.Store]{
 		func(t *testing.T, s token.Store) {
 			r := issued(t, s, 1, "ann")
 			ok(t, s.Touch(t.Context(), nil))
-			ok(t, s.Touch(t.Context(), []token.Use{{ID: r.ID, At: 1_200}, {ID: token.ID(id(2)), At: 1_200}}))
-			ok(t, s.Touch(t.Context(), []token.Use{{ID: r.ID, At: 1_150}}))
+			ok(t, s.Touch(t.Context(), []token.LastUse{{ID: r.ID, At: 1_200}, {ID: token.ID(id(2)), At: 1_200}}))
+			ok(t, s.Touch(t.Context(), []token.LastUse{{ID: r.ID, At: 1_150}}))
 			want := anewToken(r, func(r *token.Record) { r.Used = 1_200 })
 			opens(t, s, want)
 			next := anewToken(r, func(r *token.Record) { r.Name = "renamed" })
@@ -368,7 +368,7 @@ var tokenCases = []testCase[token.Store]{
 				"Replace": func(ctx context.Context) error {
 					return s.Replace(ctx, r, anewToken(r, func(r *token.Record) { r.Name = "x" }))
 				},
-				"Touch":         func(ctx context.Context) error { return s.Touch(ctx, []token.Use{{ID: r.ID, At: 5_000}}) },
+				"Touch":         func(ctx context.Context) error { return s.Touch(ctx, []token.LastUse{{ID: r.ID, At: 5_000}}) },
 				"Delete":        func(ctx context.Context) error { return s.Delete(ctx, r.ID) },
 				"DeleteUser":    func(ctx context.Context) error { _, err := s.DeleteUser(ctx, "ann"); return err },
 				"List":          func(ctx context.Context) error { _, err := s.List(ctx, token.Query{}); return err },
@@ -400,7 +400,7 @@ var tokenPersistenceCases = []testCase[Stores]{
 			issued(t, s.Tokens, 4, "bob")
 			changed := anewToken(kept, func(r *token.Record) { r.Data = []byte("changed") })
 			ok(t, s.Tokens.Replace(t.Context(), kept, changed))
-			ok(t, s.Tokens.Touch(t.Context(), []token.Use{{ID: used.ID, At: 1_900}}))
+			ok(t, s.Tokens.Touch(t.Context(), []token.LastUse{{ID: used.ID, At: 1_900}}))
 			ok(t, s.Tokens.Delete(t.Context(), token.ID(id(3))))
 			_, err := s.Tokens.DeleteUser(t.Context(), "bob")
 			ok(t, err)

@@ -75,7 +75,7 @@ func TestWhatIsRefusedCountsNowhere(t *testing.T) {
 }
 
 func TestAQuotaWithoutAStoreIsNoRefusal(t *testing.T) {
-	g := &throttle.Guard{Store: storetest.Faulty(memory.New().Set, &storetest.Plan{Call: 1}).Throttles}
+	g := &throttle.Guard{Store: storetest.Faulty(memory.New().Set, &storetest.FaultPlan{Call: 1}).Throttles}
 	err := g.Spend(t.Context(), throttle.Quota{Kind: "mail", Most: 1, Within: time.Hour})
 	if _, refused := errors.AsType[*throttle.QuotaError](err); err == nil || refused {
 		t.Errorf("got %v", err)

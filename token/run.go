@@ -48,9 +48,9 @@ func (s *Service) flush(ctx context.Context) {
 	pending := s.pending
 	s.pending = nil
 	s.mu.Unlock()
-	uses := make([]Use, 0, len(pending))
+	uses := make([]LastUse, 0, len(pending))
 	for id, at := range pending {
-		uses = append(uses, Use{ID: id, At: at})
+		uses = append(uses, LastUse{ID: id, At: at})
 	}
 	ctx, cancel := context.WithTimeout(ctx, resilience.BackgroundTimeout)
 	defer cancel()
@@ -58,7 +58,7 @@ func (s *Service) flush(ctx context.Context) {
 }
 
 // write stores uses. If it fails, tokens only look a little less used, so it logs the error and gives up.
-func (s *Service) write(ctx context.Context, uses []Use) {
+func (s *Service) write(ctx context.Context, uses []LastUse) {
 	if len(uses) == 0 {
 		return
 	}

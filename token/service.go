@@ -130,7 +130,7 @@ func (s *Service) Create(ctx context.Context, n Params) (text string, t *Token, 
 	if err != nil {
 		return "", nil, fmt.Errorf("create token: %w", err)
 	}
-	s.Audit.Record(ctx, audit.Token.Created, about(r)...)
+	s.Audit.Record(ctx, audit.TokenKinds.Created, about(r)...)
 	return text, newToken(r), nil
 }
 
@@ -182,7 +182,7 @@ func (s *Service) Use(ctx context.Context, t *Token) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resilience.BackgroundTimeout)
 	defer cancel()
-	s.write(ctx, []Use{{ID: t.id, At: now}})
+	s.write(ctx, []LastUse{{ID: t.id, At: now}})
 }
 
 func over(r *Record, now int64) bool { return r.Expires != 0 && now >= r.Expires }
@@ -243,7 +243,7 @@ func (s *Service) Revoke(ctx context.Context, user, id string) error {
 	if err := s.store().Delete(ctx, r.ID); err != nil {
 		return fmt.Errorf("end token: %w", err)
 	}
-	s.Audit.Record(ctx, audit.Token.Revoked, about(r)...)
+	s.Audit.Record(ctx, audit.TokenKinds.Revoked, about(r)...)
 	return nil
 }
 
@@ -258,7 +258,7 @@ func (s *Service) RevokeAll(ctx context.Context, user string, kinds ...Kind) (in
 		return 0, fmt.Errorf("end tokens: %w", err)
 	}
 	if n > 0 {
-		s.Audit.Record(ctx, audit.Token.Revoked, slog.String("user", user), slog.Int("tokens", n))
+		s.Audit.Record(ctx, audit.TokenKinds.Revoked, slog.String("user", user), slog.Int("tokens", n))
 	}
 	return n, nil
 }

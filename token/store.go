@@ -64,8 +64,8 @@ type Limit struct {
 	Evict bool  // at the limit the oldest tokens are deleted, instead of ErrLimit
 }
 
-// Use is one use of a token, for [Store.Touch].
-type Use struct {
+// LastUse is one use of a token, for [Store.Touch].
+type LastUse struct {
 	ID ID
 	At int64
 }
@@ -98,7 +98,7 @@ type Store interface {
 
 	// Touch records uses: it sets Used where that is later than the stored one. It changes no version and no data, and
 	// creates nothing; it skips unknown IDs.
-	Touch(ctx context.Context, uses []Use) error
+	Touch(ctx context.Context, uses []LastUse) error
 
 	// Delete deletes a token. It returns nil if there is none.
 	Delete(ctx context.Context, id ID) error

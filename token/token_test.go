@@ -133,7 +133,7 @@ func (u unasked) fail() error                                                   
 func (u unasked) Create(context.Context, *token.Record, token.Limit) error       { return u.fail() }
 func (u unasked) Load(context.Context, token.ID) (*token.Record, error)          { return nil, u.fail() }
 func (u unasked) Replace(context.Context, *token.Record, *token.Record) error    { return u.fail() }
-func (u unasked) Touch(context.Context, []token.Use) error                       { return u.fail() }
+func (u unasked) Touch(context.Context, []token.LastUse) error                   { return u.fail() }
 func (u unasked) Delete(context.Context, token.ID) error                         { return u.fail() }
 func (u unasked) DeleteUser(context.Context, string, ...token.Kind) (int, error) { return 0, u.fail() }
 func (u unasked) List(context.Context, token.Query) ([]*token.Record, error)     { return nil, u.fail() }

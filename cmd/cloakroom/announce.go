@@ -73,7 +73,7 @@ func (a *app) announce(ctx context.Context, w startupInfo, s *cloakroom.Server) 
 	case tty:
 		a.banner(w)
 	}
-	s.Audit.Record(ctx, audit.Sys.Startup, slog.String("url", w.URL),
+	s.Audit.Record(ctx, audit.SysKinds.Startup, slog.String("url", w.URL),
 		slog.String("listen", strings.Join(w.Listen, " ")), slog.String("data", w.Data),
 		slog.String("version", thisBuild().Version))
 	if w.File != "" {

@@ -144,27 +144,27 @@ func undone(e admin.Event) (what, detail string) {
 		return "", ""
 	}
 	switch e.Event {
-	case audit.User.Archived.String():
+	case audit.UserKinds.Archived.String():
 		return "disabled", ""
-	case audit.User.Deleted.String():
+	case audit.UserKinds.Deleted.String():
 		return "deleted", ""
-	case audit.User.Compromised.String():
+	case audit.UserKinds.Compromised.String():
 		return "declared compromised", ""
-	case audit.Password.Change.String():
+	case audit.PasswordKinds.Change.String():
 		return "password changed", e.Detail["method"]
-	case audit.SecondFactor.Removed.String():
+	case audit.SecondFactorKinds.Removed.String():
 		return "factor removed", e.Detail["kind"]
-	case audit.SecondFactor.RecoveryUsed.String():
+	case audit.SecondFactorKinds.RecoveryUsed.String():
 		return "recovery code used", ""
-	case audit.SecondFactor.RecoveryRenewed.String():
+	case audit.SecondFactorKinds.RecoveryRenewed.String():
 		return "recovery codes renewed", ""
-	case audit.Provider.Unlinked.String():
+	case audit.ProviderKinds.Unlinked.String():
 		return "link to a provider removed", e.Detail["issuer"]
-	case audit.Privilege.PermissionsChanged.String():
+	case audit.PrivilegeKinds.PermissionsChanged.String():
 		if taken(e.Detail["change"]) {
 			return "rights taken away", strings.TrimSpace(e.Detail["group"] + " " + e.Detail["change"])
 		}
-	case audit.Authz.Admin.String():
+	case audit.AuthzKinds.Admin.String():
 		if strings.HasPrefix(e.Detail["command"], "key ") {
 			return "keys changed", e.Detail["command"]
 		}

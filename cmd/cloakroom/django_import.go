@@ -131,7 +131,7 @@ func (c *djangoImportCmd) runImport(ctx context.Context, a *app, s *cloakroom.Se
 		if report, err = i.Run(ctx); err != nil {
 			return err
 		}
-		s.Audit.Record(ctx, audit.Authz.Admin, slog.String("deed", "imported"), slog.Int("users", report.Created),
+		s.Audit.Record(ctx, audit.AuthzKinds.Admin, slog.String("deed", "imported"), slog.Int("users", report.Created),
 			slog.Int("changed", report.Changed), slog.Int("groups", report.Groups), slog.Int("tokens", report.Tokens),
 			slog.Int("ended", report.Ended))
 		return nil

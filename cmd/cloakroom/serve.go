@@ -135,7 +135,7 @@ func (c *serveCmd) serve(ctx context.Context, a *app, s *cloakroom.Server, liste
 	g.Go(func() error { return metrics.serve(background, log) })
 	g.Go(func() error {
 		<-ctx.Done()
-		s.Audit.Record(ctx, audit.Sys.Shutdown, slog.String("reason", context.Cause(ctx).Error()))
+		s.Audit.Record(ctx, audit.SysKinds.Shutdown, slog.String("reason", context.Cause(ctx).Error()))
 		a.printStopping(c.StopDelay)
 		s.Retire()
 		handler.closing.Store(true)

@@ -14,12 +14,12 @@ func TestWhatARestoreUndoes(t *testing.T) {
 		detail map[string]string
 		want   string
 	}{
-		{audit.SecondFactor.Removed, map[string]string{"kind": "totp"}, "factor removed totp"},
-		{audit.SecondFactor.RecoveryUsed, nil, "recovery code used "},
-		{audit.SecondFactor.RecoveryRenewed, nil, "recovery codes renewed "},
-		{audit.Provider.Unlinked, map[string]string{"issuer": "https://login.example.com"}, "link to a provider removed https://login.example.com"},
-		{audit.SecondFactor.Added, map[string]string{"kind": "totp"}, " "},
-		{audit.Provider.Linked, nil, " "},
+		{audit.SecondFactorKinds.Removed, map[string]string{"kind": "totp"}, "factor removed totp"},
+		{audit.SecondFactorKinds.RecoveryUsed, nil, "recovery code used "},
+		{audit.SecondFactorKinds.RecoveryRenewed, nil, "recovery codes renewed "},
+		{audit.ProviderKinds.Unlinked, map[string]string{"issuer": "https://login.example.com"}, "link to a provider removed https://login.example.com"},
+		{audit.SecondFactorKinds.Added, map[string]string{"kind": "totp"}, " "},
+		{audit.ProviderKinds.Linked, nil, " "},
 	} {
 		what, detail := undone(admin.Event{Event: c.kind.String(), Outcome: audit.Success, Detail: c.detail})
 		if got := what + " " + detail; got != c.want {

@@ -37,7 +37,7 @@ func (c *userVerify) Run(ctx context.Context, a *app) error {
 		case !proven.HasProvenEmail():
 			return errors.New("this database has no place for confirmed addresses, as beside Django")
 		}
-		s.Audit.Record(ctx, audit.Email.Verified, append(admin.AboutUser(u), slog.String("method", "operator"))...)
+		s.Audit.Record(ctx, audit.EmailKinds.Verified, append(admin.AboutUser(u), slog.String("method", "operator"))...)
 		return a.printUser(proven, "confirmed the address %s of %s", proven.Email, proven.Username)
 	})
 }

@@ -80,7 +80,7 @@ func (s *Sessions) Replace(ctx context.Context, old, new *session.Record) error 
 }
 
 // Touch implements session.Store.
-func (s *Sessions) Touch(ctx context.Context, uses []session.Use) error {
+func (s *Sessions) Touch(ctx context.Context, uses []session.LastUse) error {
 	return s.do(ctx, func() error {
 		for _, use := range uses {
 			r, ok := s.records[use.ID]

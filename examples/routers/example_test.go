@@ -96,7 +96,7 @@ func Example_events() {
 	server := httptest.NewUnstartedServer(nil)
 	defer server.Close()
 	srv, stop := open(cloakroom.Config{URL: "http://" + server.Listener.Addr().String(), OnEvent: func(e audit.Event) {
-		if e.Is(audit.Session.Created) {
+		if e.Is(audit.SessionKinds.Created) {
 			seen <- e.Subject // the user's ID
 		}
 	}})

@@ -112,7 +112,7 @@ func plan(accounts *account.Service) http.HandlerFunc {
 }
 
 func happened(e audit.Event) {
-	if e.Is(audit.User.Deleted) {
+	if e.Is(audit.UserKinds.Deleted) {
 		log.Println("user", e.Subject, "is gone, and their orders with them")
 	}
 }

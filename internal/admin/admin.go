@@ -15,8 +15,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/federation"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
-	"github.com/cloakroom-auth/cloakroom/link"
 )
 
 // Service changes users and groups. The rules are those of Accounts: the command line's allows everything, and one made by
@@ -34,7 +34,7 @@ type Service struct {
 
 	// Links has the accounts at other providers that are linked to users. Only SetPassword, DeclareCompromised and DeleteUser need
 	// it; nil: users have none.
-	Links link.Store
+	Links federation.Store
 
 	// Invitations makes the invitations invalid that a user has made. Only DisableUser and DeleteUser need it; nil: there are none.
 	Invitations interface {
@@ -57,7 +57,7 @@ func (s *Service) CreateUser(ctx context.Context, n account.NewUser) (*account.U
 	if err != nil {
 		return nil, err
 	}
-	s.record(ctx, audit.User.Created, u, rightsChange(&account.User{}, u))
+	s.record(ctx, audit.UserKinds.Created, u, rightsChange(&account.User{}, u))
 	return u, nil
 }
 
@@ -66,7 +66,7 @@ func (s *Service) UndoCreate(ctx context.Context, u *account.User) error {
 	if err := s.Accounts.Delete(ctx, u.ID); err != nil {
 		return err
 	}
-	s.record(ctx, audit.User.Deleted, u, slog.String("reason", "its creator's session had ended"))
+	s.record(ctx, audit.UserKinds.Deleted, u, slog.String("reason", "its creator's session had ended"))
 	return nil
 }
 
@@ -82,21 +82,21 @@ func (s *Service) EditUser(ctx context.Context, id string, change func(*account.
 		return nil, err
 	}
 	if before.Extra != u.Extra {
-		s.record(ctx, audit.User.Updated, u, slog.String("change", "extra"))
+		s.record(ctx, audit.UserKinds.Updated, u, slog.String("change", "extra"))
 	}
 	if before.Username != u.Username || before.Email != u.Email || before.FirstName != u.FirstName || before.LastName != u.LastName ||
 		before.Language != u.Language {
-		s.record(ctx, audit.User.Updated, u)
+		s.record(ctx, audit.UserKinds.Updated, u)
 	}
 	if change := rightsChange(&before, u); change.Value.String() != "" {
-		s.record(ctx, audit.Privilege.PermissionsChanged, u, change)
+		s.record(ctx, audit.PrivilegeKinds.PermissionsChanged, u, change)
 	}
 	return u, nil
 }
 
 // DeleteUser deletes a user, which ends their sessions and tokens.
 func (s *Service) DeleteUser(ctx context.Context, u *account.User) error {
-	err := s.end(ctx, audit.User.Deleted, auth.ReasonDeleted, u, func() error { return s.Accounts.Delete(ctx, u.ID) })
+	err := s.end(ctx, audit.UserKinds.Deleted, auth.ReasonDeleted, u, func() error { return s.Accounts.Delete(ctx, u.ID) })
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (s *Service) DeleteUser(ctx context.Context, u *account.User) error {
 
 // DisableUser keeps a user from signing in, and ends their sessions, tokens and invitations. After an error call it again.
 func (s *Service) DisableUser(ctx context.Context, u *account.User) error {
-	err := s.end(ctx, audit.User.Archived, auth.ReasonDisabled, u, func() error { return s.Accounts.SetActive(ctx, u.ID, false) })
+	err := s.end(ctx, audit.UserKinds.Archived, auth.ReasonDisabled, u, func() error { return s.Accounts.SetActive(ctx, u.ID, false) })
 	if err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func (s *Service) EnableUser(ctx context.Context, u *account.User) error {
 	if err := s.Accounts.SetActive(ctx, u.ID, true); err != nil {
 		return err
 	}
-	s.record(ctx, audit.User.Updated, u, slog.String("change", "enabled"))
+	s.record(ctx, audit.UserKinds.Updated, u, slog.String("change", "enabled"))
 	return nil
 }
 
@@ -155,7 +155,7 @@ func (s *Service) SetPassword(ctx context.Context, u *account.User, n NewPasswor
 	if n.KeepFactors {
 		kept = append(kept, slog.String("kept", "factors"))
 	}
-	err = s.end(ctx, audit.Password.Change, auth.ReasonPasswordChanged, u, func() error { return s.Accounts.SetPassword(ctx, u.ID, n.Password) }, kept...)
+	err = s.end(ctx, audit.PasswordKinds.Change, auth.ReasonPasswordChanged, u, func() error { return s.Accounts.SetPassword(ctx, u.ID, n.Password) }, kept...)
 	if err == nil && n.Changed != nil {
 		n.Changed()
 	}
@@ -165,7 +165,7 @@ func (s *Service) SetPassword(ctx context.Context, u *account.User, n NewPasswor
 	// Only now: while the former password counted, a second factor that was missing would have let it in alone.
 	removed, err = s.removeFactors(ctx, u)
 	if removed { // a call after an error may find nothing left to record
-		s.record(ctx, audit.SecondFactor.Removed, u, slog.String("kind", "all"))
+		s.record(ctx, audit.SecondFactorKinds.Removed, u, slog.String("kind", "all"))
 	}
 	if err != nil || !removed {
 		return removed, err
@@ -222,7 +222,7 @@ func (s *Service) waysInto(ctx context.Context, u *account.User) (n int, err err
 
 // RevokeAll ends all sessions and tokens of a user.
 func (s *Service) RevokeAll(ctx context.Context, u *account.User) error {
-	return s.end(ctx, audit.Token.Revoked, auth.ReasonAdministrator, u, func() error { return s.Accounts.RevokeAll(ctx, u.ID) },
+	return s.end(ctx, audit.TokenKinds.Revoked, auth.ReasonAdministrator, u, func() error { return s.Accounts.RevokeAll(ctx, u.ID) },
 		slog.String("kind", "everything"))
 }
 
@@ -240,7 +240,7 @@ func (s *Service) RemoveFactors(ctx context.Context, u *account.User) error {
 	if err := s.SecondStep.RemoveAll(ctx, u.ID); err != nil {
 		return err
 	}
-	return s.end(ctx, audit.SecondFactor.Removed, auth.ReasonAdministrator, u, func() error { return s.Accounts.RevokeAll(ctx, u.ID) },
+	return s.end(ctx, audit.SecondFactorKinds.Removed, auth.ReasonAdministrator, u, func() error { return s.Accounts.RevokeAll(ctx, u.ID) },
 		slog.String("kind", "all"))
 }
 
@@ -270,7 +270,7 @@ func (s *Service) DeclareCompromised(ctx context.Context, u *account.User, c Com
 		// After the links: a sign-in through one that has read the account since the epoch moved is removed now, or finds its
 		// link gone.
 		s.cleanUp(ctx, u, auth.ReasonAdministrator)
-		s.record(ctx, audit.User.Compromised, u, kept...)
+		s.record(ctx, audit.UserKinds.Compromised, u, kept...)
 		if s.SecondStep == nil {
 			return nil
 		}
@@ -297,7 +297,7 @@ func (s *Service) link(
 	if err := made(); err != nil {
 		return Link{}, err
 	}
-	s.record(ctx, audit.Token.Created, u, slog.String("kind", "reset"))
+	s.record(ctx, audit.TokenKinds.Created, u, slog.String("kind", "reset"))
 	return Link{base + "/auth/reset#" + text, expires}, nil
 }
 

@@ -47,5 +47,5 @@ func (s *Service) recordGroup(ctx context.Context, deed string, g account.Group,
 	if change := rightsChange(&account.User{UserPermissions: before}, &account.User{UserPermissions: after}); change.Value.String() != "" {
 		about = append(about, change)
 	}
-	s.Audit.Record(ctx, audit.Privilege.PermissionsChanged, about...)
+	s.Audit.Record(ctx, audit.PrivilegeKinds.PermissionsChanged, about...)
 }

@@ -11,11 +11,11 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/federation"
 	"github.com/cloakroom-auth/cloakroom/internal/admin"
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 	"github.com/cloakroom-auth/cloakroom/internal/redisdb"
 	"github.com/cloakroom-auth/cloakroom/internal/redisserver"
-	"github.com/cloakroom-auth/cloakroom/link"
 	"github.com/cloakroom-auth/cloakroom/mail"
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/postgres"
@@ -73,13 +73,13 @@ func fill(t *testing.T, s store.Set, sessions int) (filled admin.Ended) {
 	must(t, s.Signins.Create(ctx, &signin.Pending{ID: waiting, Kind: signin.SecondStep, Proof: signin.Proof{User: ids(t, s)[0]}, Created: 1000, Expires: 1 << 40}, 5))
 	must(t, s.Signins.Mark(ctx, sum("mark", 1), 1<<40))
 	filled.Signins += 2
-	must(t, s.Links.Add(ctx, &link.Link{ID: "link", User: ids(t, s)[0], Issuer: "https://a.example", Subject: "one"}))
-	must(t, s.Links.AddOrigin(ctx, &link.Origin{Session: "s1", User: ids(t, s)[0], Issuer: "https://a.example", Subject: "one", Expires: 1 << 40}))
-	_, err := s.Links.Note(ctx, &link.Logout{Issuer: "https://a.example", Subject: "one", At: 1000, Expires: 1 << 40})
+	must(t, s.Links.Add(ctx, &federation.Link{ID: "link", User: ids(t, s)[0], Issuer: "https://a.example", Subject: "one"}))
+	must(t, s.Links.AddLogin(ctx, &federation.Login{Session: "s1", User: ids(t, s)[0], Issuer: "https://a.example", Subject: "one", Expires: 1 << 40}))
+	_, err := s.Links.Note(ctx, &federation.Logout{Issuer: "https://a.example", Subject: "one", At: 1000, Expires: 1 << 40})
 	must(t, err)
 	must(t, s.Mail.Put(ctx, &mail.Queued{ID: "m", Body: []byte("sealed"), Due: 1 << 40, Expires: 1 << 40}))
 	filled.Mail++
-	must(t, s.Mail.PutSecret(ctx, &mail.Secret{Hash: sum("secret", 1), Expires: 1 << 40}))
+	must(t, s.Mail.PutSecret(ctx, &mail.LinkSecret{Hash: sum("secret", 1), Expires: 1 << 40}))
 	must(t, s.Mail.PutInvitation(ctx, &mail.Invitation{ID: "invitation", Login: "x@example.com", Hash: sum("invitation", 1), Expires: 1 << 40}))
 	filled.Links += 2
 	must(t, s.Factors.SetRecoveryCodes(ctx, ids(t, s)[0], [][32]byte{{1}}))
@@ -116,7 +116,7 @@ func ended(t *testing.T, s store.Set) {
 	if left, err := s.Mail.List(ctx, "", 1); err != nil || len(left) > 0 {
 		t.Fatalf("%d messages still wait, %v", len(left), err)
 	}
-	if all, err := s.Links.Origins(ctx, "https://a.example", "one", ""); err != nil || len(all) != 0 {
+	if all, err := s.Links.Logins(ctx, "https://a.example", "one", ""); err != nil || len(all) != 0 {
 		t.Fatalf("%d origins are left, %v", len(all), err)
 	}
 	if all, err := s.Links.List(ctx, ids(t, s)[0]); err != nil || len(all) != 1 {
@@ -185,7 +185,7 @@ func TestEndingMayBeInterruptedAnywhere(t *testing.T) {
 		for n := 1; ; n++ {
 			s := memory.New().Set
 			fill(t, s, 5)
-			plan := &storetest.Plan{Call: n, Rest: true, After: after}
+			plan := &storetest.FaultPlan{Call: n, Rest: true, After: after}
 			_, err := admin.EndRestored(t.Context(), storetest.Faulty(s, plan), admin.RestoredOptions{})
 			if len(plan.Calls()) < n {
 				must(t, err)
@@ -216,7 +216,7 @@ func TestEpochsMoveBeforeSessionsGo(t *testing.T) {
 	t.Attr("threat", "S16")
 	s := memory.New().Set
 	fill(t, s, 1)
-	plan := &storetest.Plan{}
+	plan := &storetest.FaultPlan{}
 	if _, err := admin.EndRestored(t.Context(), storetest.Faulty(s, plan), admin.RestoredOptions{}); err != nil {
 		t.Fatal(err)
 	}

@@ -341,7 +341,7 @@ func TestAnOutageIsNoWrongCode(t *testing.T) {
 	code := totp.Code(secret, totp.Step(time.Now())+1)
 	for _, typed := range []string{code, codes[0]} {
 		for n := 1; ; n++ {
-			plan := &storetest.Plan{Call: n}
+			plan := &storetest.FaultPlan{Call: n}
 			_, err := h.on(storetest.Faulty(h.set, plan)).verify(typed)
 			if len(plan.Calls()) < n {
 				if n < 4 || err != nil {
@@ -550,7 +550,7 @@ func TestAChangeIsWholeOrCanBeFinished(t *testing.T) {
 				h.add(key(1, factor.Passkey))
 				u := h.load()
 				before, epoch := h.describe(), u.Epoch
-				plan := &storetest.Plan{Call: n, After: after}
+				plan := &storetest.FaultPlan{Call: n, After: after}
 				err := change(h.on(storetest.Faulty(h.set, plan)), u)
 				calls = len(plan.Calls())
 				if (err != nil) != (calls >= n) {

@@ -52,7 +52,7 @@ func TestUsersWithNothingButAnApp(t *testing.T) {
 		t.Errorf("OnlyApps = %d, %v; want %d", got, err, want)
 	}
 	for call := 1; call <= 3; call++ {
-		faulty := storetest.Faulty(store.Set{Factors: db.Factors, Signins: db.Signins}, &storetest.Plan{Call: call}).Factors
+		faulty := storetest.Faulty(store.Set{Factors: db.Factors, Signins: db.Signins}, &storetest.FaultPlan{Call: call}).Factors
 		if _, err := authenticator.OnlyApps(t.Context(), faulty); !errors.Is(err, storetest.ErrFault) {
 			t.Errorf("call %d fails: %v", call, err)
 		}

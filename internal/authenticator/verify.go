@@ -91,7 +91,7 @@ func (s *Service) useAppCode(ctx context.Context, user, code string) error {
 	if !ok {
 		return ErrWrongCode
 	}
-	err = s.Factors.Use(ctx, f.ID, factor.Use{At: now.Unix(), Counter: step, Once: true})
+	err = s.Factors.Use(ctx, f.ID, factor.LastUse{At: now.Unix(), Counter: step, Once: true})
 	if errors.Is(err, factor.ErrNotFound) {
 		return ErrWrongCode // it was removed meanwhile
 	}

@@ -164,7 +164,7 @@ func TestARequestIsSignedAndHasIDsAlone(t *testing.T) {
 		p := newProcess(t, memory.New().Set, receiver, url)
 		stop := p.run(t)
 		defer stop()
-		p.happens(t, audit.User.Created, "7")
+		p.happens(t, audit.UserKinds.Created, "7")
 		synctest.Wait()
 		all := receiver.got()
 		if len(all) != 1 {
@@ -244,17 +244,17 @@ func TestOnlyWhatHappenedIsDelivered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		receiver := &endpoint{}
 		p := newProcess(t, memory.New().Set, receiver, url)
-		p.happens(t, audit.User.Created, "1") // before the endpoint was added
+		p.happens(t, audit.UserKinds.Created, "1") // before the endpoint was added
 		stop := p.run(t)
 		defer stop()
-		for _, k := range []audit.Kind{audit.Login.Fail, audit.Login.Lock, audit.Authz.Fail, audit.Session.Renewed, audit.Mail.Sent, audit.Input.ValidationFail, audit.Malicious.CSRF} {
+		for _, k := range []audit.Kind{audit.LoginKinds.Fail, audit.LoginKinds.Lock, audit.AuthzKinds.Fail, audit.SessionKinds.Renewed, audit.MailKinds.Sent, audit.InputKinds.ValidationFail, audit.MaliciousKinds.CSRF} {
 			p.happens(t, k, "2", "2")
 		}
 		err := p.audit.Act(t.Context(), []slog.Attr{slog.String("user", "3")}, func(context.Context) error { return errors.New("refused") })
 		if err == nil {
 			t.Error("Act returned nil")
 		}
-		p.happens(t, audit.User.Deleted, "4")
+		p.happens(t, audit.UserKinds.Deleted, "4")
 		time.Sleep(time.Minute)
 		if users := receiver.users(t); !slices.Equal(users, []string{"4"}) {
 			t.Errorf("got events about %q, want 4 alone", users)
@@ -281,9 +281,9 @@ func TestAFailedEventIsTriedAgainInItsPlace(t *testing.T) {
 		p := newProcess(t, set, receiver, url)
 		stop := p.run(t)
 		began := time.Now()
-		p.happens(t, audit.User.Created, "1")
+		p.happens(t, audit.UserKinds.Created, "1")
 		time.Sleep(time.Second)
-		p.happens(t, audit.User.Created, "2", "3")
+		p.happens(t, audit.UserKinds.Created, "2", "3")
 		time.Sleep(2 * time.Hour)
 		if users := receiver.users(t); !slices.Equal(users, []string{"1", "1", "1", "1", "1", "1", "1", "1", "2", "3"}) && !slices.Equal(users, []string{"1", "1", "1", "1", "1", "1", "1", "2", "3"}) {
 			t.Fatalf("got %q", users)
@@ -323,9 +323,9 @@ func TestWhatIsNotAcceptedInThreeDaysIsDropped(t *testing.T) {
 		set := memory.New().Set
 		p := newProcess(t, set, receiver, url)
 		stop := p.run(t)
-		p.happens(t, audit.User.Created, "1", "2")
+		p.happens(t, audit.UserKinds.Created, "1", "2")
 		time.Sleep(50 * time.Hour)
-		p.happens(t, audit.User.Created, "3")
+		p.happens(t, audit.UserKinds.Created, "3")
 		time.Sleep(51 * time.Hour)
 		stop()
 		users := receiver.users(t)
@@ -353,7 +353,7 @@ func TestALongOutageOfTheServerLosesNothing(t *testing.T) {
 		receiver := &endpoint{}
 		p := newProcess(t, set, receiver, url)
 		p.run(t)()
-		p.happens(t, audit.User.Created, "1")
+		p.happens(t, audit.UserKinds.Created, "1")
 		time.Sleep(200 * time.Hour)
 		stop := newProcess(t, set, receiver, url).run(t)
 		synctest.Wait()
@@ -377,7 +377,7 @@ func TestAFailureBeforeALongOutageOfTheServerDropsNothing(t *testing.T) {
 		}}
 		p := newProcess(t, set, receiver, url)
 		stop := p.run(t)
-		p.happens(t, audit.User.Created, "1", "2")
+		p.happens(t, audit.UserKinds.Created, "1", "2")
 		synctest.Wait()
 		stop()
 		time.Sleep(200 * time.Hour)
@@ -449,7 +449,7 @@ func TestAHangingEndpointDelaysNoOther(t *testing.T) {
 		p := newProcess(t, set, receiver, hangs, url)
 		stop := p.run(t)
 		defer stop()
-		p.happens(t, audit.User.Created, "1", "2", "3")
+		p.happens(t, audit.UserKinds.Created, "1", "2", "3")
 		synctest.Wait()
 		if n := p.Stats().Delivered; n != 3 {
 			t.Errorf("%d were delivered beside it, want 3", n)
@@ -474,10 +474,10 @@ func TestSeveralProcessesDeliverEachEventOnce(t *testing.T) {
 		for i := range 40 {
 			u := strconv.Itoa(i)
 			want = append(want, u)
-			[]*process{a, b}[i%2].happens(t, audit.User.Created, u)
+			[]*process{a, b}[i%2].happens(t, audit.UserKinds.Created, u)
 		}
 		command := newProcess(t, set, receiver)
-		command.happens(t, audit.User.Created, "last")
+		command.happens(t, audit.UserKinds.Created, "last")
 		time.Sleep(10 * time.Minute)
 		stopA()
 		stopB()
@@ -495,10 +495,10 @@ func TestACrashDeliversTheLastEventOnceMoreAtMost(t *testing.T) {
 		receiver := &endpoint{}
 		p := newProcess(t, set, receiver, url)
 		p.run(t)()
-		p.happens(t, audit.User.Created, "1", "2")
+		p.happens(t, audit.UserKinds.Created, "1", "2")
 
 		// From its fifth call on (find, events, claim, events, save) nothing reaches the store, as after a kill.
-		broken := storetest.Faulty(set, &storetest.Plan{Call: 6, Rest: true})
+		broken := storetest.Faulty(set, &storetest.FaultPlan{Call: 6, Rest: true})
 		stop := newProcess(t, broken, receiver, url).run(t)
 		synctest.Wait()
 		stop()
@@ -528,8 +528,8 @@ func TestAFaultOfTheStoreLosesNothing(t *testing.T) {
 					t.Fatal(err)
 				}
 				p := newProcess(t, set, receiver, url)
-				p.happens(t, audit.User.Created, "1", "2", "3")
-				stop := newProcess(t, storetest.Faulty(set, &storetest.Plan{Call: n, After: after}), receiver, url).run(t)
+				p.happens(t, audit.UserKinds.Created, "1", "2", "3")
+				stop := newProcess(t, storetest.Faulty(set, &storetest.FaultPlan{Call: n, After: after}), receiver, url).run(t)
 				time.Sleep(5 * time.Minute)
 				stop()
 				if users := slices.Compact(receiver.users(t)); !slices.Equal(users, []string{"1", "2", "3"}) {
@@ -559,7 +559,7 @@ func TestNoRedirectIsFollowed(t *testing.T) {
 	defer server.Close()
 	p := newProcess(t, memory.New().Set, nil, server.URL+"/hooks")
 	stop := p.run(t)
-	p.happens(t, audit.User.Created, "1", "2")
+	p.happens(t, audit.UserKinds.Created, "1", "2")
 	for range 2 {
 		if got := <-seen; got != "POST /hooks application/json" {
 			t.Errorf("got %s", got)

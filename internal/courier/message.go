@@ -11,11 +11,11 @@ import (
 // delivered are the kinds of events that endpoints get: what has happened to accounts, rights, factors, sessions and tokens. What was only
 // tried isn't among them, because strangers could fill the endpoint with it.
 var delivered = names(
-	audit.User.Created, audit.User.Updated, audit.User.Archived, audit.User.Compromised, audit.User.Deleted,
-	audit.Privilege.PermissionsChanged, audit.Email.Verified, audit.Email.Changed, audit.Email.Reverted, audit.Password.Change,
-	audit.SecondFactor.Added, audit.SecondFactor.Removed, audit.SecondFactor.RecoveryUsed, audit.SecondFactor.RecoveryRenewed,
-	audit.Provider.Linked, audit.Provider.Unlinked, audit.Token.Created, audit.Token.Revoked,
-	audit.Session.Created, audit.Session.Expired, audit.Sys.Restored,
+	audit.UserKinds.Created, audit.UserKinds.Updated, audit.UserKinds.Archived, audit.UserKinds.Compromised, audit.UserKinds.Deleted,
+	audit.PrivilegeKinds.PermissionsChanged, audit.EmailKinds.Verified, audit.EmailKinds.Changed, audit.EmailKinds.Reverted, audit.PasswordKinds.Change,
+	audit.SecondFactorKinds.Added, audit.SecondFactorKinds.Removed, audit.SecondFactorKinds.RecoveryUsed, audit.SecondFactorKinds.RecoveryRenewed,
+	audit.ProviderKinds.Linked, audit.ProviderKinds.Unlinked, audit.TokenKinds.Created, audit.TokenKinds.Revoked,
+	audit.SessionKinds.Created, audit.SessionKinds.Expired, audit.SysKinds.Restored,
 )
 
 func names(kinds ...audit.Kind) map[string]bool {

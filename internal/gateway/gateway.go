@@ -314,7 +314,7 @@ func (g *Gateway) problem(r *http.Request, err error) *problem.Problem {
 		return p
 	}
 	if e, ok := errors.AsType[*csrf.Error](err); ok {
-		g.c.Audit.Record(r.Context(), audit.Malicious.CSRF, slog.String("reason", e.Code))
+		g.c.Audit.Record(r.Context(), audit.MaliciousKinds.CSRF, slog.String("reason", e.Code))
 		return problem.New(http.StatusForbidden, e.Code, e.Detail)
 	}
 	level := slog.LevelError

@@ -18,9 +18,9 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/federation"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/oidc"
-	"github.com/cloakroom-auth/cloakroom/link"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -50,7 +50,7 @@ type Sessions interface {
 
 // Service keeps and renews tokens. Set the fields before first use; it is then safe for concurrent use, also by several processes.
 type Service struct {
-	Store     link.GrantStore
+	Store     federation.GrantStore
 	Sessions  Sessions
 	Keys      *keyring.DataKeys
 	Providers []*oidc.Provider
@@ -112,7 +112,7 @@ func (s *Service) seal(ctx context.Context, session string, t *tokens) ([]byte, 
 	return s.Keys.Seal(ctx, purpose, session, text)
 }
 
-func (s *Service) open(ctx context.Context, g *link.Grant) (*tokens, error) {
+func (s *Service) open(ctx context.Context, g *federation.Grant) (*tokens, error) {
 	text, err := s.Keys.Open(ctx, purpose, g.Session, g.Box)
 	if err != nil {
 		return nil, fmt.Errorf("open the tokens of a session: %w", err)
@@ -132,15 +132,15 @@ func isSealedElsewhere(err error) bool {
 
 // Keep stores the tokens of a sign-in for a session.
 func (s *Service) Keep(ctx context.Context, session, user string, p *oidc.Provider, t *oidc.Tokens) error {
-	return s.keep(ctx, &link.Grant{Session: session, User: user, Due: time.Now().Add(lookAgain).Unix()}, p, t)
+	return s.keep(ctx, &federation.Grant{Session: session, User: user, Due: time.Now().Add(lookAgain).Unix()}, p, t)
 }
 
 // KeepPending is Keep for a pending sign-in, which ends at the given time unless it is completed.
 func (s *Service) KeepPending(ctx context.Context, pending, user string, ends int64, p *oidc.Provider, t *oidc.Tokens) error {
-	return s.keep(ctx, &link.Grant{Session: pending, Pending: true, User: user, Due: dueOf(ends)}, p, t)
+	return s.keep(ctx, &federation.Grant{Session: pending, Pending: true, User: user, Due: dueOf(ends)}, p, t)
 }
 
-func (s *Service) keep(ctx context.Context, g *link.Grant, p *oidc.Provider, t *oidc.Tokens) (err error) {
+func (s *Service) keep(ctx context.Context, g *federation.Grant, p *oidc.Provider, t *oidc.Tokens) (err error) {
 	if g.Box, err = s.seal(ctx, g.Session, newTokens(p.Name, t)); err != nil {
 		return err
 	}
@@ -150,24 +150,24 @@ func (s *Service) keep(ctx context.Context, g *link.Grant, p *oidc.Provider, t *
 
 // Move gives a session the tokens of the pending sign-in that was completed with it. It is no error if there are none.
 func (s *Service) Move(ctx context.Context, pending, session string) error {
-	return s.move(ctx, pending, func(g *link.Grant) {
+	return s.move(ctx, pending, func(g *federation.Grant) {
 		g.Session, g.Pending, g.Due = session, false, time.Now().Add(lookAgain).Unix()
 	})
 }
 
 // MovePending is Move to another pending sign-in, as which the first one goes on.
 func (s *Service) MovePending(ctx context.Context, pending, to string, ends int64) error {
-	return s.move(ctx, pending, func(g *link.Grant) { g.Session, g.Due = to, dueOf(ends) })
+	return s.move(ctx, pending, func(g *federation.Grant) { g.Session, g.Due = to, dueOf(ends) })
 }
 
 // dueOf returns when the tokens of a pending sign-in are looked at: a little after its end, so that one which is completed at the last
 // moment has moved them.
 func dueOf(ends int64) int64 { return ends + int64(time.Minute/time.Second) }
 
-func (s *Service) move(ctx context.Context, pending string, change func(g *link.Grant)) error {
+func (s *Service) move(ctx context.Context, pending string, change func(g *federation.Grant)) error {
 	for {
 		g, err := s.Store.Get(ctx, pending)
-		if errors.Is(err, link.ErrNoGrant) || err == nil && g.Ended != 0 {
+		if errors.Is(err, federation.ErrNoGrant) || err == nil && g.Ended != 0 {
 			return nil
 		}
 		if err != nil {
@@ -185,21 +185,21 @@ func (s *Service) move(ctx context.Context, pending string, change func(g *link.
 		if moved.Box, err = s.seal(ctx, moved.Session, t); err != nil {
 			return err
 		}
-		if err := s.Store.Swap(ctx, g, moved); !errors.Is(err, link.ErrGrantChanged) {
+		if err := s.Store.Swap(ctx, g, moved); !errors.Is(err, federation.ErrGrantChanged) {
 			return err
 		}
 	}
 }
 
 // next returns a copy of a grant with the next version.
-func next(g *link.Grant) *link.Grant {
+func next(g *federation.Grant) *federation.Grant {
 	n := *g
 	n.Version++
 	return &n
 }
 
 // provider returns the provider that tokens came from; nil if it isn't configured any more.
-func (s *Service) provider(g *link.Grant, t *tokens) *oidc.Provider {
+func (s *Service) provider(g *federation.Grant, t *tokens) *oidc.Provider {
 	i := slices.IndexFunc(s.Providers, func(p *oidc.Provider) bool { return p.Name == t.Provider && p.Issuer == g.Issuer })
 	if i < 0 {
 		return nil
@@ -273,7 +273,7 @@ func (s *Service) join(ctx context.Context, k key) *flight {
 func (s *Service) fetch(ctx context.Context, session string) (*held, error) {
 	for {
 		g, err := s.get(ctx, session)
-		if errors.Is(err, link.ErrNoGrant) || err == nil && (g.Pending || g.Ended != 0) {
+		if errors.Is(err, federation.ErrNoGrant) || err == nil && (g.Pending || g.Ended != 0) {
 			return nil, ErrNone
 		}
 		if err != nil {
@@ -309,7 +309,7 @@ func (s *Service) fetch(ctx context.Context, session string) (*held, error) {
 		leased := next(g)
 		leased.Lease = now.Add(leaseTime).Unix()
 		switch err := s.swap(ctx, g, leased); {
-		case errors.Is(err, link.ErrGrantChanged):
+		case errors.Is(err, federation.ErrGrantChanged):
 			continue
 		case err != nil:
 			return nil, err
@@ -322,7 +322,7 @@ func (s *Service) fetch(ctx context.Context, session string) (*held, error) {
 }
 
 // renew renews the tokens of a grant whose lease this process has. again: the grant has changed meanwhile, so its tokens must be read anew.
-func (s *Service) renew(ctx context.Context, leased *link.Grant, p *oidc.Provider, t *tokens) (_ *held, again bool, err error) {
+func (s *Service) renew(ctx context.Context, leased *federation.Grant, p *oidc.Provider, t *tokens) (_ *held, again bool, err error) {
 	asking, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	given, err := p.Refresh(asking, t.Refresh)
@@ -334,7 +334,7 @@ func (s *Service) renew(ctx context.Context, leased *link.Grant, p *oidc.Provide
 		s.fail(asked{p.Name, renewal})
 		free := next(leased)
 		free.Lease = 0
-		if failed := s.swap(ctx, leased, free); failed != nil && !errors.Is(failed, link.ErrGrantChanged) {
+		if failed := s.swap(ctx, leased, free); failed != nil && !errors.Is(failed, federation.ErrGrantChanged) {
 			return nil, false, failed
 		}
 		h, err := t.orElse(err)
@@ -350,7 +350,7 @@ func (s *Service) renew(ctx context.Context, leased *link.Grant, p *oidc.Provide
 
 // save stores renewed tokens, also if something else about the grant has changed meanwhile. The former ones may be useless by now, so a
 // store that fails is tried again as long as this process has the lease. again: the lease was lost, or the session has ended.
-func (s *Service) save(ctx context.Context, leased *link.Grant, t *tokens) (again bool, err error) {
+func (s *Service) save(ctx context.Context, leased *federation.Grant, t *tokens) (again bool, err error) {
 	for {
 		again, err = s.saveOnce(ctx, leased, t)
 		if err == nil || time.Now().Add(saveAgain).Unix() >= leased.Lease {
@@ -366,7 +366,7 @@ func (s *Service) save(ctx context.Context, leased *link.Grant, t *tokens) (agai
 
 const saveAgain = 200 * time.Millisecond
 
-func (s *Service) saveOnce(ctx context.Context, leased *link.Grant, t *tokens) (again bool, err error) {
+func (s *Service) saveOnce(ctx context.Context, leased *federation.Grant, t *tokens) (again bool, err error) {
 	box, err := s.seal(ctx, leased.Session, t)
 	if err != nil {
 		return false, err
@@ -374,11 +374,11 @@ func (s *Service) saveOnce(ctx context.Context, leased *link.Grant, t *tokens) (
 	for now := leased; ; {
 		n := next(now)
 		n.Box, n.Lease = box, 0
-		if err := s.swap(ctx, now, n); !errors.Is(err, link.ErrGrantChanged) {
+		if err := s.swap(ctx, now, n); !errors.Is(err, federation.ErrGrantChanged) {
 			return n.Ended != 0, err
 		}
 		now, err = s.get(ctx, leased.Session)
-		if errors.Is(err, link.ErrNoGrant) || err == nil && now.Lease != leased.Lease {
+		if errors.Is(err, federation.ErrNoGrant) || err == nil && now.Lease != leased.Lease {
 			return true, nil
 		}
 		if err != nil {
@@ -388,15 +388,15 @@ func (s *Service) saveOnce(ctx context.Context, leased *link.Grant, t *tokens) (
 }
 
 // refused ends the session of tokens that the provider doesn't renew, unless they have changed meanwhile.
-func (s *Service) refused(ctx context.Context, leased *link.Grant, p *oidc.Provider, why error) (_ *held, again bool, err error) {
+func (s *Service) refused(ctx context.Context, leased *federation.Grant, p *oidc.Provider, why error) (_ *held, again bool, err error) {
 	now, err := s.get(ctx, leased.Session)
-	if errors.Is(err, link.ErrNoGrant) || err == nil && now.Version != leased.Version {
+	if errors.Is(err, federation.ErrNoGrant) || err == nil && now.Version != leased.Version {
 		return nil, true, nil
 	}
 	if err != nil {
 		return nil, false, err
 	}
-	s.Audit.Record(ctx, audit.Provider.Fail, slog.String("provider", p.Name), slog.String("user", leased.User), slog.String("reason", why.Error()))
+	s.Audit.Record(ctx, audit.ProviderKinds.Fail, slog.String("provider", p.Name), slog.String("user", leased.User), slog.String("reason", why.Error()))
 	err = s.Sessions.Revoke(session.WithReason(ctx, ProviderEnded), leased.User, leased.Session)
 	if err != nil && !errors.Is(err, session.ErrEnded) {
 		return nil, false, err

@@ -20,10 +20,10 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/federation"
 	"github.com/cloakroom-auth/cloakroom/internal/grant"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/oidc"
-	"github.com/cloakroom-auth/cloakroom/link"
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/store"
@@ -144,7 +144,7 @@ type world struct {
 	t       *testing.T
 	op      *op
 	set     store.Set
-	plan    *storetest.Plan
+	plan    *storetest.FaultPlan
 	ring    *keyring.Ring
 	log     *lockedBuffer
 	manager *session.Manager
@@ -174,7 +174,7 @@ func newWorld(t *testing.T, o *op) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan := &storetest.Plan{}
+	plan := &storetest.FaultPlan{}
 	w := &world{t: t, op: o, plan: plan, set: storetest.Faulty(memory.New().Set, plan), ring: ring, log: &lockedBuffer{}}
 	w.manager = &session.Manager{Store: w.set.Sessions, OnEnd: func(e session.EndEvent) { w.reasons = append(w.reasons, e.Reason) }}
 	t.Cleanup(func() {
@@ -578,7 +578,7 @@ func TestTokensAreRevokedWhenTheirSessionEnds(t *testing.T) {
 				if got := o.revocations(); !slices.Equal(got, []string{"secret-refresh-0", "secret-access-0"}) {
 					t.Fatalf("revoked %q", got)
 				}
-				if _, err := w.set.Grants.Get(t.Context(), "one"); !errors.Is(err, link.ErrNoGrant) {
+				if _, err := w.set.Grants.Get(t.Context(), "one"); !errors.Is(err, federation.ErrNoGrant) {
 					t.Errorf("the grant: %v, want it deleted", err)
 				}
 				gets(t, n, kept, "secret-access-0")
@@ -623,13 +623,13 @@ func TestWhatAnOutageHidesIsLookedAtAgain(t *testing.T) {
 
 // brokenFor is a store that can't list the grants of some users.
 type brokenFor struct {
-	link.GrantStore
+	federation.GrantStore
 	users  []string
 	healed atomic.Bool
 	asked  atomic.Int64 // how often it was asked for theirs since
 }
 
-func (b *brokenFor) List(ctx context.Context, user, after string, limit int) ([]*link.Grant, error) {
+func (b *brokenFor) List(ctx context.Context, user, after string, limit int) ([]*federation.Grant, error) {
 	if slices.Contains(b.users, user) {
 		if !b.healed.Load() {
 			return nil, storetest.ErrFault
@@ -884,7 +884,7 @@ func TestAProviderWithoutRevocationIsToldNothing(t *testing.T) {
 		must(t, w.manager.Revoke(t.Context(), "ada", "one"))
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if _, err := w.set.Grants.Get(t.Context(), "one"); !errors.Is(err, link.ErrNoGrant) {
+		if _, err := w.set.Grants.Get(t.Context(), "one"); !errors.Is(err, federation.ErrNoGrant) {
 			t.Errorf("the grant: %v, want it deleted", err)
 		}
 	})

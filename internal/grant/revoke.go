@@ -9,9 +9,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/cloakroom-auth/cloakroom/federation"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/oidc"
-	"github.com/cloakroom-auth/cloakroom/link"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -63,7 +63,7 @@ func (s *Service) takeEnded() map[string]bool {
 // has ended, or a server just before it stopped. They look within seconds. Call it when Run has ended, or was never called.
 func (s *Service) Flush(ctx context.Context) error {
 	return eachUser(s.takeEnded(), func(user string) error {
-		return s.eachOf(ctx, user, func(list []*link.Grant) error {
+		return s.eachOf(ctx, user, func(list []*federation.Grant) error {
 			for _, g := range list {
 				if err := s.hasten(ctx, g); err != nil {
 					return err
@@ -75,7 +75,7 @@ func (s *Service) Flush(ctx context.Context) error {
 }
 
 // hasten makes a grant due now.
-func (s *Service) hasten(ctx context.Context, g *link.Grant) error {
+func (s *Service) hasten(ctx context.Context, g *federation.Grant) error {
 	for now := time.Now().Unix(); ; {
 		if g.Pending || g.Due <= now || g.Ended != 0 {
 			return nil
@@ -83,11 +83,11 @@ func (s *Service) hasten(ctx context.Context, g *link.Grant) error {
 		n := next(g)
 		n.Due = now
 		err := s.swap(ctx, g, n)
-		if !errors.Is(err, link.ErrGrantChanged) {
+		if !errors.Is(err, federation.ErrGrantChanged) {
 			return err
 		}
 		if g, err = s.get(ctx, g.Session); err != nil {
-			if errors.Is(err, link.ErrNoGrant) {
+			if errors.Is(err, federation.ErrNoGrant) {
 				err = nil
 			}
 			return err
@@ -118,7 +118,7 @@ func (s *Service) End(ctx context.Context, session string) error {
 	defer s.ready.drop(session)
 	for {
 		g, err := s.get(ctx, session)
-		if errors.Is(err, link.ErrNoGrant) || err == nil && g.Ended != 0 {
+		if errors.Is(err, federation.ErrNoGrant) || err == nil && g.Ended != 0 {
 			return nil
 		}
 		if err != nil {
@@ -127,7 +127,7 @@ func (s *Service) End(ctx context.Context, session string) error {
 		now := time.Now().Unix()
 		n := next(g)
 		n.Ended, n.Due = now, now
-		if err := s.swap(ctx, g, n); !errors.Is(err, link.ErrGrantChanged) {
+		if err := s.swap(ctx, g, n); !errors.Is(err, federation.ErrGrantChanged) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.wakeUp()
@@ -215,7 +215,7 @@ func (s *Service) look(ctx context.Context) {
 	s.revokeDropped(ctx)
 	users := s.takeEnded()
 	err := eachUser(users, func(user string) error {
-		return s.eachOf(ctx, user, func(list []*link.Grant) error { return s.lookAt(ctx, list) })
+		return s.eachOf(ctx, user, func(list []*federation.Grant) error { return s.lookAt(ctx, list) })
 	})
 	if err != nil {
 		s.putBack(users)
@@ -262,7 +262,7 @@ func (s *Service) lookFailed(ctx context.Context, err error) {
 	}
 }
 
-func (s *Service) due(ctx context.Context) ([]*link.Grant, error) {
+func (s *Service) due(ctx context.Context) ([]*federation.Grant, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	return s.Store.Due(ctx, time.Now().Unix(), page)
@@ -278,7 +278,7 @@ func (s *Service) putBack(users map[string]bool) {
 }
 
 // eachOf calls do with the grants of a user, some at a time, until it returns an error.
-func (s *Service) eachOf(ctx context.Context, user string, do func([]*link.Grant) error) error {
+func (s *Service) eachOf(ctx context.Context, user string, do func([]*federation.Grant) error) error {
 	for after := ""; ; {
 		list, err := s.list(ctx, user, after)
 		if err != nil || len(list) == 0 {
@@ -291,20 +291,20 @@ func (s *Service) eachOf(ctx context.Context, user string, do func([]*link.Grant
 	}
 }
 
-func (s *Service) list(ctx context.Context, user, after string) ([]*link.Grant, error) {
+func (s *Service) list(ctx context.Context, user, after string) ([]*federation.Grant, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	return s.Store.List(ctx, user, after, page)
 }
 
 // lookAt looks at some grants, and returns the first error of a store.
-func (s *Service) lookAt(ctx context.Context, list []*link.Grant) error {
+func (s *Service) lookAt(ctx context.Context, list []*federation.Grant) error {
 	var group errgroup.Group
 	group.SetLimit(atOnce)
 	for _, g := range list {
 		group.Go(func() error {
 			err := s.lookAtOne(ctx, g)
-			if errors.Is(err, link.ErrGrantChanged) { // another process is at it
+			if errors.Is(err, federation.ErrGrantChanged) { // another process is at it
 				err = nil
 			}
 			return err
@@ -314,7 +314,7 @@ func (s *Service) lookAt(ctx context.Context, list []*link.Grant) error {
 }
 
 // lookAtOne has the tokens of a grant revoked if their session has ended.
-func (s *Service) lookAtOne(ctx context.Context, g *link.Grant) error {
+func (s *Service) lookAtOne(ctx context.Context, g *federation.Grant) error {
 	now := time.Now()
 	if g.Lease > now.Unix() || g.Ended != 0 && g.Due > now.Unix() {
 		return s.later(ctx, g, max(g.Lease, g.Due))
@@ -339,7 +339,7 @@ func (s *Service) lookAtOne(ctx context.Context, g *link.Grant) error {
 }
 
 // hasEnded reports whether the session or the pending sign-in of a grant has ended.
-func (s *Service) hasEnded(ctx context.Context, g *link.Grant, now time.Time) (bool, error) {
+func (s *Service) hasEnded(ctx context.Context, g *federation.Grant, now time.Time) (bool, error) {
 	if g.Pending {
 		return g.Due <= now.Unix(), nil
 	}
@@ -353,7 +353,7 @@ func (s *Service) hasEnded(ctx context.Context, g *link.Grant, now time.Time) (b
 }
 
 // later sets when a grant is looked at again, if it is due.
-func (s *Service) later(ctx context.Context, g *link.Grant, due int64) error {
+func (s *Service) later(ctx context.Context, g *federation.Grant, due int64) error {
 	if g.Due > time.Now().Unix() {
 		return nil
 	}
@@ -362,26 +362,26 @@ func (s *Service) later(ctx context.Context, g *link.Grant, due int64) error {
 	return s.swap(ctx, g, n)
 }
 
-func (s *Service) get(ctx context.Context, session string) (*link.Grant, error) {
+func (s *Service) get(ctx context.Context, session string) (*federation.Grant, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	return s.Store.Get(ctx, session)
 }
 
-func (s *Service) swap(ctx context.Context, old, new *link.Grant) error {
+func (s *Service) swap(ctx context.Context, old, new *federation.Grant) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	return s.Store.Swap(ctx, old, new)
 }
 
-func (s *Service) delete(ctx context.Context, g *link.Grant) error {
+func (s *Service) delete(ctx context.Context, g *federation.Grant) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	return s.Store.Delete(ctx, g)
 }
 
 // revoke tells the provider that the tokens of a grant, whose lease this process has, aren't used any more, and deletes them.
-func (s *Service) revoke(ctx context.Context, g *link.Grant) error {
+func (s *Service) revoke(ctx context.Context, g *federation.Grant) error {
 	t, err := s.open(ctx, g)
 	if isSealedElsewhere(err) {
 		return s.forget(ctx, g, "they can't be opened")
@@ -424,16 +424,16 @@ func (s *Service) tell(ctx context.Context, p *oidc.Provider, t *tokens) error {
 }
 
 // forget deletes tokens that can't be revoked.
-func (s *Service) forget(ctx context.Context, g *link.Grant, why string) error {
+func (s *Service) forget(ctx context.Context, g *federation.Grant, why string) error {
 	s.Log.LogAttrs(ctx, slog.LevelWarn, "tokens of an ended session deleted without being revoked", slog.String("user", g.User),
 		slog.String("issuer", g.Issuer), slog.String("reason", why))
 	return s.delete(ctx, g)
 }
 
 // Column is what is sealed under the data key.
-func Column(store link.GrantStore) keyring.Column { return column{store} }
+func Column(store federation.GrantStore) keyring.Column { return column{store} }
 
-type column struct{ store link.GrantStore }
+type column struct{ store federation.GrantStore }
 
 func (c column) Purpose() string { return purpose }
 
@@ -451,7 +451,7 @@ func (c column) Values(ctx context.Context, after string, limit int) ([]keyring.
 
 func (c column) Replace(ctx context.Context, id string, old, new []byte) (bool, error) {
 	g, err := c.store.Get(ctx, id)
-	if errors.Is(err, link.ErrNoGrant) || err == nil && string(g.Box) != string(old) {
+	if errors.Is(err, federation.ErrNoGrant) || err == nil && string(g.Box) != string(old) {
 		return false, nil
 	}
 	if err != nil {
@@ -460,7 +460,7 @@ func (c column) Replace(ctx context.Context, id string, old, new []byte) (bool, 
 	n := next(g)
 	n.Box = new
 	err = c.store.Swap(ctx, g, n)
-	if errors.Is(err, link.ErrGrantChanged) {
+	if errors.Is(err, federation.ErrGrantChanged) {
 		return false, nil
 	}
 	return err == nil, err

@@ -366,7 +366,7 @@ func TestAFailingStoreIsNoAnswerToAnInvitation(t *testing.T) {
 				}
 				return c.send(act.method, invitationsPath+strings.Replace(act.path, "{id}", printed.ID, 1), act.body)
 			}
-			plan := &storetest.Plan{Call: n}
+			plan := &storetest.FaultPlan{Call: n}
 			st := faulty(inner, plan)
 			s.api.Letters.Secrets, s.api.Letters.Outbox, s.api.Accounts.Store = st.Mail, s.box.outbox(st.Mail), st.Accounts
 			r := send()

@@ -92,7 +92,7 @@ func endUserSessions(c *call, _ none) (endedOut, error) {
 	if err != nil {
 		return endedOut{}, err
 	}
-	c.record(audit.Authz.Admin, u, slog.String("deed", "sessions ended"), slog.Int("sessions", n))
+	c.record(audit.AuthzKinds.Admin, u, slog.String("deed", "sessions ended"), slog.Int("sessions", n))
 	return endedOut{n}, nil
 }
 
@@ -116,6 +116,6 @@ func endAnySession(c *call, _ none) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
-	c.record(audit.Authz.Admin, u, slog.String("deed", "session ended"), slog.String("session", s.ID))
+	c.record(audit.AuthzKinds.Admin, u, slog.String("deed", "session ended"), slog.String("session", s.ID))
 	return none{}, nil
 }

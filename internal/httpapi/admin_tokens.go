@@ -25,7 +25,7 @@ func endUserTokens(c *call, _ none) (endedOut, error) {
 	if err != nil {
 		return endedOut{}, err
 	}
-	c.record(audit.Authz.Admin, u, slog.String("deed", "tokens ended"), slog.Int("tokens", n))
+	c.record(audit.AuthzKinds.Admin, u, slog.String("deed", "tokens ended"), slog.Int("tokens", n))
 	return endedOut{n}, nil
 }
 
@@ -42,6 +42,6 @@ func endAnyToken(c *call, _ none) (none, error) {
 	if err := c.api.Tokens.Revoke(c.ctx(), u.ID, t.ID); err != nil {
 		return none{}, err
 	}
-	c.record(audit.Authz.Admin, u, slog.String("deed", "token ended"), slog.String("token", t.ID))
+	c.record(audit.AuthzKinds.Admin, u, slog.String("deed", "token ended"), slog.String("token", t.ID))
 	return none{}, nil
 }

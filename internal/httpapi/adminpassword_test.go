@@ -10,7 +10,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/factor"
-	"github.com/cloakroom-auth/cloakroom/link"
+	"github.com/cloakroom-auth/cloakroom/federation"
 	"github.com/cloakroom-auth/cloakroom/mail"
 	"github.com/cloakroom-auth/cloakroom/storetest"
 )
@@ -174,7 +174,7 @@ func (l lostFactors) DeleteUser(ctx context.Context, user string) (int, error) {
 }
 
 type lostLinks struct {
-	link.Store
+	federation.Store
 	armed *atomic.Bool
 }
 
@@ -235,7 +235,7 @@ func TestANewPasswordThatStopsHalfWayIsTold(t *testing.T) {
 	for n := int64(1); refused; n++ {
 		var armed atomic.Bool
 		var calls atomic.Int64
-		plan := &storetest.Plan{Before: func(call string) error {
+		plan := &storetest.FaultPlan{Before: func(call string) error {
 			kind, name, _ := strings.Cut(call, ".")
 			act := kind == "factor" || kind == "link" || kind == "account" && name != "Load"
 			if armed.Load() && act && calls.Add(1) == n {

@@ -21,7 +21,7 @@ import (
 
 // faulty returns stores that fail as planned. The audit log doesn't fail, because it is written in the background, so that a
 // failed call couldn't be attributed to a request.
-func faulty(st stores, plan *storetest.Plan) stores {
+func faulty(st stores, plan *storetest.FaultPlan) stores {
 	events := st.Audit
 	st = storetest.Faulty(st, plan)
 	st.Audit = events
@@ -30,7 +30,7 @@ func faulty(st stores, plan *storetest.Plan) stores {
 
 // noStores returns stores that fail every call.
 func noStores(t *testing.T) stores {
-	return faulty(inMemory(t), &storetest.Plan{Call: 1, Rest: true})
+	return faulty(inMemory(t), &storetest.FaultPlan{Call: 1, Rest: true})
 }
 
 // crashing returns stores whose every call panics, except for the audit log, which no request calls.

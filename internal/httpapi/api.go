@@ -20,6 +20,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
+	"github.com/cloakroom-auth/cloakroom/federation"
 	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
 	"github.com/cloakroom-auth/cloakroom/internal/device"
 	"github.com/cloakroom-auth/cloakroom/internal/events"
@@ -33,7 +34,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	words "github.com/cloakroom-auth/cloakroom/internal/texts"
-	"github.com/cloakroom-auth/cloakroom/link"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
@@ -66,7 +66,7 @@ type API struct {
 	// Factors adds, removes and checks second factors; nil: users can have none.
 	Factors *authenticator.Service
 	// Links has the accounts at other providers that are linked to users; nil: users have none.
-	Links link.Store
+	Links federation.Store
 	// Providers are where people can sign in besides. They need Links and Sealer.
 	Providers []*oidc.Provider
 	// Grants keeps the tokens of those Providers whose settings say so; nil: there must be no such.
@@ -212,7 +212,7 @@ func (a *API) answerPanic(w http.ResponseWriter, r *http.Request, v any) {
 }
 
 func (a *API) recordPanic(r *http.Request, v any) {
-	a.Audit.Record(r.Context(), audit.Sys.Crash,
+	a.Audit.Record(r.Context(), audit.SysKinds.Crash,
 		slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
 }
 

@@ -88,7 +88,7 @@ func (c *call) presented() (*session.Session, error) {
 }
 
 func (c *call) recordBindingFail(user, id string, why error) {
-	c.api.Audit.Record(c.ctx(), audit.Session.BindingFail,
+	c.api.Audit.Record(c.ctx(), audit.SessionKinds.BindingFail,
 		slog.String("user", user), slog.String("session", id), slog.String("reason", why.Error()))
 }
 

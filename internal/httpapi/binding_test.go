@@ -413,7 +413,7 @@ func TestAFailedStoreCallNeverEndsABinding(t *testing.T) {
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
-			run := func(plan *storetest.Plan, call int) (*server, *bound, *answer, int) {
+			run := func(plan *storetest.FaultPlan, call int) (*server, *bound, *answer, int) {
 				inner := inMemory(t)
 				s := start(t, options{tls: true, change: binding, stores: func(*testing.T) stores { return faulty(inner, plan) }})
 				s.user("ada")
@@ -432,12 +432,12 @@ func TestAFailedStoreCallNeverEndsABinding(t *testing.T) {
 				plan.Rest, plan.Call = false, 0
 				return s, b, r, len(plan.Calls()) - before
 			}
-			_, _, usual, calls := run(&storetest.Plan{}, 0)
+			_, _, usual, calls := run(&storetest.FaultPlan{}, 0)
 			if usual.StatusCode == 503 || calls == 0 {
 				t.Fatalf("without a fault: got %d %s, %d calls", usual.StatusCode, usual.body, calls)
 			}
 			for call := 1; call <= calls; call++ {
-				for _, plan := range []*storetest.Plan{{}, {Rest: true}, {After: true}} {
+				for _, plan := range []*storetest.FaultPlan{{}, {Rest: true}, {After: true}} {
 					_, b, r, _ := run(plan, call)
 					forgiving := what == "first request"
 					if r.StatusCode != 503 && !(forgiving && r.StatusCode == 200) {

@@ -12,13 +12,13 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/federation"
 	"github.com/cloakroom-auth/cloakroom/internal/device"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/oidc"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
-	"github.com/cloakroom-auth/cloakroom/link"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/signin"
 )
@@ -72,8 +72,8 @@ type completed struct {
 	remember, app bool
 	device        string // the known device on which the sign-in began, if it took two steps; "": none
 
-	stale  bool         // nothing of the account itself was shown, so the session isn't fresh
-	origin *link.Origin // nil: no provider has signed the user in
+	stale  bool              // nothing of the account itself was shown, so the session isn't fresh
+	origin *federation.Login // nil: no provider has signed the user in
 
 	provider *oidc.Provider // whose tokens are kept for the session
 	tokens   *oidc.Tokens   // nil: none, unless those of the pending sign-in that the origin names
@@ -377,7 +377,7 @@ func (c *call) undoIfEnded(undo func(context.Context) error) { c.undo = undo }
 // credential whose creation was recorded is not in use.
 func (c *call) recordUnused(kind string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		c.api.Audit.Record(ctx, audit.Token.Revoked, slog.String("kind", kind), slog.String("reason", "its creator's session had ended"))
+		c.api.Audit.Record(ctx, audit.TokenKinds.Revoked, slog.String("kind", kind), slog.String("reason", "its creator's session had ended"))
 		return nil
 	}
 }
@@ -443,7 +443,7 @@ func (c *call) recordRefusal(err error) {
 	if c.who != nil {
 		about = append(about, slog.String("user", c.who.User.ID))
 	}
-	c.api.Audit.Record(c.ctx(), audit.Authz.Fail, about...)
+	c.api.Audit.Record(c.ctx(), audit.AuthzKinds.Fail, about...)
 }
 
 // none is the input of a route without a request body, or the output of one without a result.

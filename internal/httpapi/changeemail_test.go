@@ -12,7 +12,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/factor"
-	"github.com/cloakroom-auth/cloakroom/link"
+	"github.com/cloakroom-auth/cloakroom/federation"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/storetest"
 	"github.com/cloakroom-auth/cloakroom/token"
@@ -193,13 +193,13 @@ func TestTheOwnerOfAFormerAddressTakesTheAccountBack(t *testing.T) {
 			}))
 		}
 		key("the owner's", 1)
-		must(t, s.stores.Links.Add(t.Context(), &link.Link{ID: "the owner's", User: u.ID, Issuer: "https://op.example", Subject: "1", Added: 1}))
+		must(t, s.stores.Links.Add(t.Context(), &federation.Link{ID: "the owner's", User: u.ID, Issuer: "https://op.example", Subject: "1", Added: 1}))
 		attacker := s.as(u)
 		ok(t, attacker.send("POST", "/api/auth/email/verify", proving(s.changeLink(attacker, "eve@example.org", 0))))
 		_, revert := s.link(s.box.next(t, 1))
 		// The attacker settles in, and moves on to a second address.
 		key("the attacker's", time.Now().Unix())
-		must(t, s.stores.Links.Add(t.Context(), &link.Link{ID: "the attacker's", User: u.ID, Issuer: "https://op.example", Subject: "2", Added: time.Now().Unix()}))
+		must(t, s.stores.Links.Add(t.Context(), &federation.Link{ID: "the attacker's", User: u.ID, Issuer: "https://op.example", Subject: "2", Added: time.Now().Unix()}))
 		must(t, s.stores.Factors.SetRecoveryCodes(t.Context(), u.ID, [][32]byte{{1}}))
 		ok(t, attacker.send("POST", "/api/auth/email/verify", proving(s.changeLink(attacker, "eve@example.net", 2))))
 		_, attackers := s.link(s.box.next(t, 3))
@@ -332,7 +332,7 @@ func TestAFailingStoreLosesNoChangeOfTheAddress(t *testing.T) {
 		c := s.as(u)
 		secret := s.changeLink(c, "ada@example.org", 0)
 		s.sent()
-		plan := &storetest.Plan{Call: n}
+		plan := &storetest.FaultPlan{Call: n}
 		st := faulty(inner, plan)
 		s.api.Letters.Secrets, s.api.Accounts.Store = st.Mail, st.Accounts
 		r := c.send("POST", "/api/auth/email/verify", proving(secret))
@@ -352,7 +352,7 @@ func TestAFailingStoreLosesNoChangeOfTheAddress(t *testing.T) {
 		ok(t, c.send("POST", "/api/auth/email/verify", proving(s.changeLink(c, "ada@example.org", 0))))
 		_, secret := s.link(s.box.next(t, 1))
 		s.sent()
-		plan := &storetest.Plan{Call: n}
+		plan := &storetest.FaultPlan{Call: n}
 		st := faulty(inner, plan)
 		s.api.Letters.Secrets, s.api.Accounts.Store, s.api.Steps.Factors, s.api.Links = st.Mail, st.Accounts, st.Factors, st.Links
 		r := s.client().send("POST", "/api/auth/email/revert", reverting(secret, "ada"))
@@ -523,7 +523,7 @@ func TestNoCrashLosesTheOwnersWayBack(t *testing.T) {
 			c := s.as(u)
 			secret := s.changeLink(c, "ada@example.org", 0)
 			s.sent()
-			plan := &storetest.Plan{Call: n, After: how.after, Rest: how.rest}
+			plan := &storetest.FaultPlan{Call: n, After: how.after, Rest: how.rest}
 			st := faulty(inner, plan)
 			whole := s.api.Letters.Outbox
 			s.api.Letters.Secrets, s.api.Letters.Outbox, s.api.Accounts.Store = st.Mail, s.box.outbox(st.Mail), st.Accounts

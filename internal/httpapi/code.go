@@ -105,7 +105,7 @@ func (c *call) takeMailedCode(kind signin.Kind, purpose letters.Purpose, typed *
 	}
 	guess, err := c.api.Accounts.Guard.Reserve(c.ctx(), throttle.Attempt{Address: c.source()})
 	if err != nil {
-		c.recordMailedCode(audit.Login, err)
+		c.recordMailedCode(audit.LoginKinds, err)
 		return nil, nil, err
 	}
 	left, err := c.api.Steps.Try(c.ctx(), p)
@@ -116,7 +116,7 @@ func (c *call) takeMailedCode(kind signin.Kind, purpose letters.Purpose, typed *
 	switch {
 	case errors.Is(err, letters.ErrWrongCode):
 		_ = guess.Failed(c.ctx()) // Failed always returns nil
-		c.recordMailedCode(audit.Login, err)
+		c.recordMailedCode(audit.LoginKinds, err)
 		return nil, nil, c.wrongCode("code", left)
 	case errors.Is(err, secondstep.ErrEnded):
 		c.dropPendingCookie()
@@ -261,13 +261,13 @@ func reauthenticateByMail(c *call, typed *string) (reauthenticatedOut, error) {
 	about := []slog.Attr{slog.String("user", u.ID)}
 	guess, err := c.api.Accounts.Guard.Reserve(c.ctx(), throttle.Attempt{Account: "mailed code " + u.ID, Address: c.source()})
 	if err != nil {
-		c.recordMailedCode(audit.Reauthenticate, err, about...)
+		c.recordMailedCode(audit.ReauthenticateKinds, err, about...)
 		return reauthenticatedOut{}, err
 	}
 	proven, err := c.api.Letters.UseCode(c.ctx(), letters.ToReauth, c.who.Session.ID, code)
 	if errors.Is(err, letters.ErrWrongCode) || err == nil && proven.ID != u.ID {
 		_ = guess.Failed(c.ctx()) // Failed always returns nil
-		c.recordMailedCode(audit.Reauthenticate, letters.ErrWrongCode, about...)
+		c.recordMailedCode(audit.ReauthenticateKinds, letters.ErrWrongCode, about...)
 		return reauthenticatedOut{}, invalid(map[string][]string{"mailed_code": {"This code is not right. Enter the one of the newest message."}})
 	}
 	if err := errors.Join(err, guess.Undo(c.ctx())); err != nil {

@@ -396,7 +396,7 @@ func TestAnAppSignsInWithAMailedCode(t *testing.T) {
 func TestAFailingStoreIsNoAnswerToACode(t *testing.T) {
 	t.Attr("threat", "MC05")
 	for n := 1; ; n++ {
-		inner, plan := inMemory(t), &storetest.Plan{}
+		inner, plan := inMemory(t), &storetest.FaultPlan{}
 		box := codeBox()
 		s := start(t, options{mail: box, stores: func(*testing.T) stores { return faulty(inner, plan) }})
 		u := s.with(s.user("ada"), proven)
@@ -609,7 +609,7 @@ func TestAProviderAndAMailedCodeComeBeforeTheEnrolment(t *testing.T) {
 		t.Fatalf("%d %s", done.StatusCode, done.body)
 	}
 	record := s.records(u.ID)[0]
-	o, err := s.stores.Links.Origin(t.Context(), record.PublicID)
+	o, err := s.stores.Links.Login(t.Context(), record.PublicID)
 	if err != nil || o.Subject != "ada-1" || record.Method.String() != "oidc" {
 		t.Errorf("the session is %+v, and was begun by %+v, %v", record, o, err)
 	}

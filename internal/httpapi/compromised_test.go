@@ -9,7 +9,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/factor"
-	"github.com/cloakroom-auth/cloakroom/link"
+	"github.com/cloakroom-auth/cloakroom/federation"
 	"github.com/cloakroom-auth/cloakroom/mail"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
@@ -248,10 +248,10 @@ func TestACompromisedAccountKeepsNoWayInOfAnAttacker(t *testing.T) {
 		s.issue(u, token.Params{Kind: token.Personal, Name: "x"})
 		must(t, s.stores.Factors.Add(t.Context(), &factor.Factor{ID: "app", User: u.ID, Kind: factor.TOTP, State: factor.Active, Epoch: u.Epoch}))
 		must(t, s.stores.Factors.SetRecoveryCodes(t.Context(), u.ID, [][32]byte{{1}}))
-		must(t, s.stores.Links.Add(t.Context(), &link.Link{ID: "link", User: u.ID, Issuer: "https://a.example", Subject: "one"}))
-		must(t, s.stores.Links.AddOrigin(t.Context(), &link.Origin{Session: "s", User: u.ID, Issuer: "https://a.example", Subject: "one", Expires: 1 << 40}))
+		must(t, s.stores.Links.Add(t.Context(), &federation.Link{ID: "link", User: u.ID, Issuer: "https://a.example", Subject: "one"}))
+		must(t, s.stores.Links.AddLogin(t.Context(), &federation.Login{Session: "s", User: u.ID, Issuer: "https://a.example", Subject: "one", Expires: 1 << 40}))
 		for _, kind := range []string{"revert", "change"} { // links that were mailed to addresses of the attacker
-			must(t, s.stores.Mail.PutSecret(t.Context(), &mail.Secret{Hash: sha256.Sum256([]byte(kind)), Kind: kind, User: u.ID, Epoch: u.Epoch, Expires: 1 << 40}))
+			must(t, s.stores.Mail.PutSecret(t.Context(), &mail.LinkSecret{Hash: sha256.Sum256([]byte(kind)), Kind: kind, User: u.ID, Epoch: u.Epoch, Expires: 1 << 40}))
 		}
 		if r := s.client().login("ada", goodPassword); !isProblem(r, 401, "second_factor_required") {
 			t.Fatalf("got %d %s; want 401 second_factor_required", r.StatusCode, r.body)
@@ -270,7 +270,7 @@ func TestACompromisedAccountKeepsNoWayInOfAnAttacker(t *testing.T) {
 			},
 			"Links": func() (any, bool) {
 				all, err := s.stores.Links.List(t.Context(), u.ID)
-				origins, failed := s.stores.Links.Origins(t.Context(), "https://a.example", "one", "")
+				origins, failed := s.stores.Links.Logins(t.Context(), "https://a.example", "one", "")
 				return len(all) + len(origins), err == nil && failed == nil && len(all) == 0 && len(origins) == 0
 			},
 			"Signins": func() (any, bool) {
@@ -308,7 +308,7 @@ func TestFactorsOfACompromisedAccountCanBeKept(t *testing.T) {
 		u := s.user("ada")
 		must(t, s.stores.Factors.Add(t.Context(), &factor.Factor{ID: "app", User: u.ID, Kind: factor.TOTP, State: factor.Active, Epoch: u.Epoch}))
 		must(t, s.stores.Factors.SetRecoveryCodes(t.Context(), u.ID, [][32]byte{{1}}))
-		must(t, s.stores.Links.Add(t.Context(), &link.Link{ID: "link", User: u.ID, Issuer: "https://a.example", Subject: "one"}))
+		must(t, s.stores.Links.Add(t.Context(), &federation.Link{ID: "link", User: u.ID, Issuer: "https://a.example", Subject: "one"}))
 		path := adminPath + "/users/" + u.ID + "/compromised"
 		for name, body := range map[string]map[string]any{"null": {"keep_factors": nil}, "a word": {"keep_factors": "perhaps"}, "another field": {"keep": true}} {
 			if r := root.send("POST", path, body); !isProblem(r, 400, "invalid") || !s.load(u.ID).HasPassword() {

@@ -45,7 +45,7 @@ func TestReadingChangesNothing(t *testing.T) {
 	if after := snapshot(t, s.stores); after != before {
 		t.Errorf("something changed:\n%s\n%s", before, after)
 	}
-	reading := []string{"session.Load", "session.List", "account.Load", "account.List", "sealed.Sealed", "session.Touch", "token.List", "factor.Load", "link.List"}
+	reading := []string{"session.Load", "session.List", "account.Load", "account.List", "sealed.Sealed", "session.Touch", "token.List", "factor.Load", "federation.List"}
 	for _, call := range slices.Compact(slices.Sorted(slices.Values(calls))) {
 		if !slices.Contains(reading, call) {
 			t.Errorf("%s was called", call)

@@ -157,16 +157,16 @@ func (s *server) deadEverywhere(t *testing.T, what, ticket string) {
 func TestASignOutThatIsNotStoredFails(t *testing.T) {
 	t.Attr("threat", "B4")
 	for _, failing := range []string{"session.List", "session.Delete"} {
-		prepare := func(plan *storetest.Plan) (*server, *client) {
+		prepare := func(plan *storetest.FaultPlan) (*server, *client) {
 			inner := inMemory(t)
 			s := start(t, options{stores: func(*testing.T) stores { return faulty(inner, plan) }})
 			return s, s.as(s.user("ada"))
 		}
-		rehearsal := &storetest.Plan{}
+		rehearsal := &storetest.FaultPlan{}
 		_, c := prepare(rehearsal)
 		before := len(rehearsal.Calls())
 		c.send("POST", "/api/auth/logout", nil)
-		s, c := prepare(&storetest.Plan{Call: before + slices.Index(rehearsal.Calls()[before:], failing) + 1})
+		s, c := prepare(&storetest.FaultPlan{Call: before + slices.Index(rehearsal.Calls()[before:], failing) + 1})
 		ticket := c.ticket()
 		r := c.send("POST", "/api/auth/logout", nil)
 		if !isProblem(r, 503, "unavailable") || len(r.Cookies()) > 0 || c.ticket() != ticket || r.Header.Get("Clear-Site-Data") != "" {

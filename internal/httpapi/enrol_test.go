@@ -129,7 +129,7 @@ func TestNothingIsSetUpAfterTheEndOfEverything(t *testing.T) {
 	for _, change := range []func(*httpapi.API){requiring(secondstep.Required, true), besideDjango} {
 		set := inMemory(t)
 		var user string
-		plan := &storetest.Plan{Before: func(call string) error {
+		plan := &storetest.FaultPlan{Before: func(call string) error {
 			if call == "factor.Add" {
 				_, err := set.Accounts.Change(t.Context(), user, func(u *account.User) error { u.Epoch = "taken back"; return nil })
 				must(t, err)
@@ -297,7 +297,7 @@ func TestAFailedStoreCallLeavesTheEnrolmentAtSignIn(t *testing.T) {
 	t.Attr("threat", "M14")
 	for _, after := range []bool{false, true} {
 		for n := 1; ; n++ {
-			plan := &storetest.Plan{After: after}
+			plan := &storetest.FaultPlan{After: after}
 			inner := inMemory(t)
 			s := start(t, options{stores: func(*testing.T) stores { return storetest.Faulty(inner, plan) }, change: requiring(secondstep.Required, true)})
 			u := s.user("ada")

@@ -106,7 +106,7 @@ func TestRefusalsCostTheSame(t *testing.T) {
 	t.Attr("threat", "F1")
 	t.Attr("threat", "F2")
 	t.Attr("threat", "F3")
-	plan := &storetest.Plan{}
+	plan := &storetest.FaultPlan{}
 	inner := inMemory(t)
 	s := start(t, options{costly: true, stores: func(*testing.T) stores { return faulty(inner, plan) }})
 	s.user("ada")
@@ -128,7 +128,7 @@ func TestRefusalsCostTheSame(t *testing.T) {
 }
 
 // cost returns the hashing work of a refused sign-in, and its calls to the stores.
-func (s *server) cost(plan *storetest.Plan, login [2]string) (work float64, calls []string) {
+func (s *server) cost(plan *storetest.FaultPlan, login [2]string) (work float64, calls []string) {
 	s.t.Helper()
 	defer s.forgive()
 	hasher := s.api.Accounts.Hasher

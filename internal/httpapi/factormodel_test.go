@@ -46,27 +46,29 @@ type turns struct {
 	call   string // that the player waits with; "" if it is done
 }
 
-func newPlayer(node func(set stores, plan *storetest.Plan) *server, set stores) *player {
+func newPlayer(node func(set stores, plan *storetest.FaultPlan) *server, set stores) *player {
 	p := &player{}
-	p.server = node(set, &storetest.Plan{Before: p.before})
+	p.server = node(set, &storetest.FaultPlan{Before: p.before})
 	return p
 }
 
 // places are where the overlaps happen. Each returns what starts a server with these stores, whose calls follow a plan if there is one.
-var places = map[string]func(t *testing.T) func(stores, *storetest.Plan) *server{
-	"plain": func(t *testing.T) func(stores, *storetest.Plan) *server {
-		return func(set stores, plan *storetest.Plan) *server { return start(t, options{stores: planned(set, plan)}) }
+var places = map[string]func(t *testing.T) func(stores, *storetest.FaultPlan) *server{
+	"plain": func(t *testing.T) func(stores, *storetest.FaultPlan) *server {
+		return func(set stores, plan *storetest.FaultPlan) *server {
+			return start(t, options{stores: planned(set, plan)})
+		}
 	},
-	"beside Django": func(t *testing.T) func(stores, *storetest.Plan) *server {
-		return func(set stores, plan *storetest.Plan) *server {
+	"beside Django": func(t *testing.T) func(stores, *storetest.FaultPlan) *server {
+		return func(set stores, plan *storetest.FaultPlan) *server {
 			return start(t, options{
 				stores: planned(set, plan), change: func(a *httpapi.API) { a.Steps.LookAgain = true },
 			})
 		}
 	},
-	"on nodes": func(t *testing.T) func(stores, *storetest.Plan) *server {
+	"on nodes": func(t *testing.T) func(stores, *storetest.FaultPlan) *server {
 		hub := feed.NewLocal()
-		return func(set stores, plan *storetest.Plan) *server {
+		return func(set stores, plan *storetest.FaultPlan) *server {
 			cache := nearcache.New(nearcache.Config{Feed: hub})
 			set.Sessions, set.Accounts, set.Tokens = cache.Sessions(set.Sessions), cache.Accounts(set.Accounts), cache.Tokens(set.Tokens)
 			inBackground(t, cache.Run)
@@ -76,7 +78,7 @@ var places = map[string]func(t *testing.T) func(stores, *storetest.Plan) *server
 	},
 }
 
-func planned(set stores, plan *storetest.Plan) func(*testing.T) stores {
+func planned(set stores, plan *storetest.FaultPlan) func(*testing.T) stores {
 	return func(*testing.T) stores {
 		if plan == nil {
 			return set

@@ -125,7 +125,7 @@ func switchSecondStep(c *call, in switchIn) (factorsOut, error) {
 	if *in.SecondStep {
 		deed = "second step switched on"
 	}
-	c.api.Audit.Record(c.ctx(), audit.User.Updated, slog.String("user", c.who.User.ID), slog.String("change", deed))
+	c.api.Audit.Record(c.ctx(), audit.UserKinds.Updated, slog.String("user", c.who.User.ID), slog.String("change", deed))
 	c.afterChange(change, false)
 	return c.factorsOf(c.who.User)
 }
@@ -177,7 +177,7 @@ func removeFactor(c *call, _ none) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
-	c.recordFactor(audit.SecondFactor.Removed, c.who.User, f)
+	c.recordFactor(audit.SecondFactorKinds.Removed, c.who.User, f)
 	c.afterChange(change, false)
 	return none{}, nil
 }
@@ -185,7 +185,7 @@ func removeFactor(c *call, _ none) (none, error) {
 // recordFactor records a change of a user's factors, and tells the user.
 func (c *call) recordFactor(kind audit.Kind, u *account.User, f *factor.Factor) {
 	c.api.Audit.Record(c.ctx(), kind, slog.String("user", u.ID), slog.String("kind", string(f.Kind)), slog.String("factor", f.ID))
-	if kind == audit.SecondFactor.Added {
+	if kind == audit.SecondFactorKinds.Added {
 		c.notify(u, letters.FactorAdded)
 	} else {
 		c.notify(u, letters.FactorRemoved)
@@ -206,7 +206,7 @@ func renewRecoveryCodes(c *call, _ none) (recoveryCodesOut, error) {
 	if err != nil {
 		return recoveryCodesOut{}, err
 	}
-	c.api.Audit.Record(c.ctx(), audit.SecondFactor.RecoveryRenewed, slog.String("user", c.who.User.ID))
+	c.api.Audit.Record(c.ctx(), audit.SecondFactorKinds.RecoveryRenewed, slog.String("user", c.who.User.ID))
 	c.notify(c.who.User, letters.RecoveryRenewed)
 	return recoveryCodesOut{codes}, nil
 }
@@ -276,7 +276,7 @@ func (c *call) confirmApp(u *account.User, holder string, in confirmAppIn, end a
 	if err != nil {
 		return nil, nil, err
 	}
-	c.recordFactor(audit.SecondFactor.Added, u, f)
+	c.recordFactor(audit.SecondFactorKinds.Added, u, f)
 	return f, change, nil
 }
 

@@ -15,9 +15,9 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/factor"
+	"github.com/cloakroom-auth/cloakroom/federation"
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/totp"
-	"github.com/cloakroom-auth/cloakroom/link"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/storetest"
 	"github.com/cloakroom-auth/cloakroom/token"
@@ -521,7 +521,7 @@ func TestAChangeThatShowsNothingMakesNoSessionFresher(t *testing.T) {
 			do      func(c *client, with string) *answer
 		}{
 			"a link removed": {func(s *server, u *account.User, _ *client) string {
-				must(t, s.stores.Links.Add(t.Context(), &link.Link{ID: "mine", User: u.ID, Issuer: exampleIssuer, Subject: "ada-1"}))
+				must(t, s.stores.Links.Add(t.Context(), &federation.Link{ID: "mine", User: u.ID, Issuer: exampleIssuer, Subject: "ada-1"}))
 				return ""
 			}, func(c *client, _ string) *answer { return c.send("DELETE", "/api/auth/links/mine", nil) }},
 			"a factor removed": {func(s *server, u *account.User, _ *client) string { key(s, u); return "" },
@@ -744,7 +744,7 @@ func TestAFailedStoreCallLeavesFactorsWhole(t *testing.T) {
 			t.Parallel()
 			for _, after := range []bool{false, true} {
 				for n := 1; ; n++ {
-					plan := &storetest.Plan{After: after}
+					plan := &storetest.FaultPlan{After: after}
 					inner := inMemory(t)
 					s := start(t, options{stores: func(*testing.T) stores { return storetest.Faulty(inner, plan) }})
 					u := s.user("ada")
@@ -801,7 +801,7 @@ func TestAFailedStoreCallLeavesTheSecondStep(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for n := 1; ; n++ {
-				plan := &storetest.Plan{}
+				plan := &storetest.FaultPlan{}
 				inner := inMemory(t)
 				s := start(t, options{stores: func(*testing.T) stores { return storetest.Faulty(inner, plan) }})
 				u, a := s.enrolled("ada")

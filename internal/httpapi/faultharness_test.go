@@ -21,7 +21,7 @@ type faultyServer struct {
 	epochs    map[string]string
 }
 
-func newFaultyServer(t *testing.T, plan *storetest.Plan) *faultyServer {
+func newFaultyServer(t *testing.T, plan *storetest.FaultPlan) *faultyServer {
 	t.Helper()
 	inner := inMemory(t)
 	s := start(t, options{appTokens: true, stores: func(*testing.T) stores { return faulty(inner, plan) }})

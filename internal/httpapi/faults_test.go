@@ -183,7 +183,7 @@ func partialState(line, before string) string {
 // runWithFault sends a request while one of its calls to the stores fails. plan.Call counts from the request's first call; made is
 // the number of calls before it, which runWithFault adds. It returns the response, the content of the stores before and after,
 // and the calls of the request.
-func runWithFault(t *testing.T, ready func(p *faultyServer) func() *answer, plan *storetest.Plan, made int) (r *answer, before, after string, calls []string) {
+func runWithFault(t *testing.T, ready func(p *faultyServer) func() *answer, plan *storetest.FaultPlan, made int) (r *answer, before, after string, calls []string) {
 	t.Helper()
 	if plan.Call > 0 {
 		plan.Call += made
@@ -207,14 +207,14 @@ func TestAFailedStoreCallIsA503OnEveryRoute(t *testing.T) {
 	for line, ready := range everyAct() {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()
-			counting := &storetest.Plan{}
+			counting := &storetest.FaultPlan{}
 			usual, before, after, calls := runWithFault(t, ready, counting, 0)
 			made := len(counting.Calls()) - len(calls)
 			if usual.StatusCode >= 300 || len(calls) == 0 {
 				t.Fatalf("without a fault: got %d %s, calls %q", usual.StatusCode, usual.body, calls)
 			}
 			for n := range calls {
-				for _, plan := range []*storetest.Plan{
+				for _, plan := range []*storetest.FaultPlan{
 					{Call: n + 1}, {Call: n + 1, After: true}, {Call: n + 1, Rest: true, Err: context.DeadlineExceeded},
 				} {
 					r, _, state, _ := runWithFault(t, ready, plan, made)

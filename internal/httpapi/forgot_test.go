@@ -111,7 +111,7 @@ var pendingValue = regexp.MustCompile(`(cloakroom_pending=)[\w-]{43}; Path=/; Ex
 
 // tellsNothing posts a body about each address to a path. Answers, calls of the store and rows must be the same for all; want are the
 // calls.
-func (s *server) tellsNothing(plan *storetest.Plan, path string, body func(address string) any, addresses map[string]string, want string) {
+func (s *server) tellsNothing(plan *storetest.FaultPlan, path string, body func(address string) any, addresses map[string]string, want string) {
 	s.t.Helper()
 	s.client().send("POST", path, body("first@example.com")) // makes the data key
 	var first, calls string
@@ -257,7 +257,7 @@ func TestWithoutMailAForgottenPasswordIsNotFound(t *testing.T) {
 // TestAFailingStoreIsNoAnswerToAForgottenPassword: 503, and never a promise that isn't kept.
 func TestAFailingStoreIsNoAnswerToAForgottenPassword(t *testing.T) {
 	for n := 1; ; n++ {
-		inner, plan := inMemory(t), &storetest.Plan{Call: n}
+		inner, plan := inMemory(t), &storetest.FaultPlan{Call: n}
 		box := newPostbox()
 		box.idle = true
 		s := start(t, options{mail: box, stores: func(*testing.T) stores { return faulty(inner, plan) }})

@@ -36,7 +36,7 @@ func TestReadiness(t *testing.T) {
 
 // TestReadinessChecksTheStoreOnceASecond: the check writes to the store, and any client can request it.
 func TestReadinessChecksTheStoreOnceASecond(t *testing.T) {
-	plan, inner := &storetest.Plan{Call: 1}, inMemory(t)
+	plan, inner := &storetest.FaultPlan{Call: 1}, inMemory(t)
 	s := start(t, options{stores: func(*testing.T) stores { return faulty(inner, plan) }})
 	c := s.client()
 	began := time.Now()

@@ -71,7 +71,7 @@ func (p *pausing) Change(ctx context.Context, id string, change func(*account.Us
 	return p.Store.Change(ctx, id, change)
 }
 
-func (p *pausing) NoteSignIn(ctx context.Context, id string, s account.SignIn) (*account.User, error) {
+func (p *pausing) NoteSignIn(ctx context.Context, id string, s account.SignInUpdate) (*account.User, error) {
 	p.pass(true)
 	return p.Store.NoteSignIn(ctx, id, s)
 }

@@ -538,7 +538,7 @@ func TestAFailedStoreCallIsNotARefusalOfAJWT(t *testing.T) {
 	} {
 		before := 0 // the number of calls before the request, the same each time
 		for n := 0; ; n++ {
-			plan := &storetest.Plan{}
+			plan := &storetest.FaultPlan{}
 			if n > 0 {
 				plan.Call = before + n
 			}

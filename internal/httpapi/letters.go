@@ -9,11 +9,11 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/federation"
 	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	words "github.com/cloakroom-auth/cloakroom/internal/texts"
-	"github.com/cloakroom-auth/cloakroom/link"
 )
 
 // about says who has sent the request, for the message that it causes.
@@ -115,7 +115,7 @@ func (c *call) moveTo(address string) error {
 	if err != nil {
 		return c.unmoved(ctx, change, err)
 	}
-	c.api.Audit.Record(c.ctx(), audit.Email.Changed, slog.String("user", after.ID))
+	c.api.Audit.Record(c.ctx(), audit.EmailKinds.Changed, slog.String("user", after.ID))
 	if err := change.Done(ctx); err != nil { // the former address is told a little later
 		c.api.Log.LogAttrs(ctx, slog.LevelWarn, "former address not told at once", slog.String("user", after.ID), slog.Any("error", err))
 	}
@@ -173,7 +173,7 @@ func (c *call) removeSince(u *account.User, since int64) error {
 			if l.Added < since {
 				continue
 			}
-			if err := c.api.Links.Remove(c.ctx(), u.ID, l.ID, 0); err != nil && !errors.Is(err, link.ErrNotFound) {
+			if err := c.api.Links.Remove(c.ctx(), u.ID, l.ID, 0); err != nil && !errors.Is(err, federation.ErrNotFound) {
 				return err
 			}
 		}

@@ -11,11 +11,11 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/federation"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/oidc"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
-	"github.com/cloakroom-auth/cloakroom/link"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/signin"
 )
@@ -65,7 +65,7 @@ func removeLink(c *call, _ none) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
-	i := slices.IndexFunc(all, func(l *link.Link) bool { return l.ID == c.r.PathValue("id") })
+	i := slices.IndexFunc(all, func(l *federation.Link) bool { return l.ID == c.r.PathValue("id") })
 	if i < 0 {
 		return none{}, errNotFound
 	}
@@ -85,14 +85,14 @@ func removeLink(c *call, _ none) (none, error) {
 		return none{}, err
 	}
 	switch err := c.api.Links.Remove(c.ctx(), u.ID, all[i].ID, keep); {
-	case errors.Is(err, link.ErrNotFound):
+	case errors.Is(err, federation.ErrNotFound):
 		return none{}, errNotFound
-	case errors.Is(err, link.ErrTooFew):
+	case errors.Is(err, federation.ErrTooFew):
 		return none{}, errLastWayIn
 	case err != nil:
 		return none{}, err
 	}
-	c.api.Audit.Record(c.ctx(), audit.Provider.Unlinked, slog.String("user", u.ID), slog.String("issuer", all[i].Issuer))
+	c.api.Audit.Record(c.ctx(), audit.ProviderKinds.Unlinked, slog.String("user", u.ID), slog.String("issuer", all[i].Issuer))
 	c.notify(u, letters.ProviderUnlinked)
 	if err = c.endBegunBy(all[i]); err != nil {
 		return none{}, err
@@ -103,8 +103,8 @@ func removeLink(c *call, _ none) (none, error) {
 }
 
 // endBegunBy ends what was begun by a link. Of the session of the request it ends only the use of the provider's tokens.
-func (c *call) endBegunBy(l *link.Link) error {
-	begun, err := c.api.Links.Origins(c.ctx(), l.Issuer, l.Subject, "")
+func (c *call) endBegunBy(l *federation.Link) error {
+	begun, err := c.api.Links.Logins(c.ctx(), l.Issuer, l.Subject, "")
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (c *call) endBegunBy(l *link.Link) error {
 }
 
 // endBegun ends the session or the pending sign-in of an origin. It returns false if it had ended before.
-func (c *call) endBegun(ctx context.Context, o *link.Origin) (bool, error) {
+func (c *call) endBegun(ctx context.Context, o *federation.Login) (bool, error) {
 	var err error
 	if !o.Pending {
 		err = c.api.Sessions.Revoke(ctx, o.User, o.Session)
@@ -139,7 +139,7 @@ func (c *call) endBegun(ctx context.Context, o *link.Origin) (bool, error) {
 }
 
 // lives reports whether the session or the pending sign-in of an origin has not ended.
-func (c *call) lives(ctx context.Context, o *link.Origin) (bool, error) {
+func (c *call) lives(ctx context.Context, o *federation.Login) (bool, error) {
 	var err error
 	if !o.Pending {
 		_, err = c.api.Sessions.Find(ctx, o.Session)
@@ -155,7 +155,7 @@ func (c *call) lives(ctx context.Context, o *link.Origin) (bool, error) {
 }
 
 // pendingOf returns the ID of the pending sign-in that an origin is of.
-func pendingOf(o *link.Origin) (signin.ID, bool) {
+func pendingOf(o *federation.Login) (signin.ID, bool) {
 	id, err := hex.DecodeString(o.Session)
 	if err != nil || len(id) != len(signin.ID{}) {
 		return signin.ID{}, false
@@ -194,7 +194,7 @@ func logoutAtProvider(c *call, in logoutTokenIn) (none, error) {
 		return "", err
 	})
 	if errors.Is(err, oidc.ErrMismatch) {
-		c.api.Audit.Record(c.ctx(), audit.Provider.Fail, slog.String("provider", p.Name), slog.String("reason", shorten(err.Error())))
+		c.api.Audit.Record(c.ctx(), audit.ProviderKinds.Fail, slog.String("provider", p.Name), slog.String("reason", shorten(err.Error())))
 		err = errLogoutToken
 	}
 	if err != nil {
@@ -206,7 +206,7 @@ func logoutAtProvider(c *call, in logoutTokenIn) (none, error) {
 	}
 	n := 0
 	for _, of := range [][2]string{{noted.Subject, ""}, {"", noted.SID}} {
-		begun, err := c.api.Links.Origins(c.ctx(), p.Issuer, of[0], of[1])
+		begun, err := c.api.Links.Logins(c.ctx(), p.Issuer, of[0], of[1])
 		if err != nil {
 			return none{}, err
 		}
@@ -223,22 +223,22 @@ func logoutAtProvider(c *call, in logoutTokenIn) (none, error) {
 			}
 		}
 	}
-	c.api.Audit.Record(c.ctx(), audit.Provider.Logout, slog.String("provider", p.Name), slog.Int("ended", n))
+	c.api.Audit.Record(c.ctx(), audit.ProviderKinds.Logout, slog.String("provider", p.Name), slog.Int("ended", n))
 	return none{}, nil
 }
 
 // noteLogout records what a logout token ends: the session that it names, and if none is known by that name, or none is named, all
 // sessions of the subject. A callback that is on its way looks for the record once its session exists.
-func (c *call) noteLogout(p *oidc.Provider, token *oidc.LogoutToken) (*link.Logout, error) {
+func (c *call) noteLogout(p *oidc.Provider, token *oidc.LogoutToken) (*federation.Logout, error) {
 	now := time.Now()
-	l := &link.Logout{
+	l := &federation.Logout{
 		Token: sha256.Sum256([]byte(p.Issuer + "\x00" + token.ID)), Issuer: p.Issuer, SID: token.Session, At: now.Unix(),
 		// Attempts and pending sign-ins that began before have run out by then, and so has the token.
 		Expires: now.Add(3 * attemptLife).Unix(),
 	}
 	known := 0
 	if token.Session != "" {
-		begun, err := c.api.Links.Origins(c.ctx(), p.Issuer, "", token.Session)
+		begun, err := c.api.Links.Logins(c.ctx(), p.Issuer, "", token.Session)
 		if err != nil {
 			return nil, err
 		}

@@ -58,7 +58,7 @@ func (c *call) authenticate(username, password *string) (*account.User, error) {
 	}
 	u, name, err := c.tryPassword(*username, *password)
 	if err != nil {
-		c.recordVerification(audit.Login, name, err)
+		c.recordVerification(audit.LoginKinds, name, err)
 		return nil, err
 	}
 	return u, nil
@@ -73,7 +73,7 @@ func (c *call) authenticateAlone(username, password *string) (*account.User, err
 	if u, err = c.passwordAlone(u); err != nil {
 		return nil, err
 	}
-	c.recordVerification(audit.Login, shorten(*username), nil)
+	c.recordVerification(audit.LoginKinds, shorten(*username), nil)
 	return u, nil
 }
 
@@ -96,7 +96,7 @@ func (a *API) verifyBasic(r *http.Request, login, password string) (*account.Use
 	c := &call{api: a, r: r}
 	u, name, err := c.tryPassword(login, password)
 	if err != nil {
-		c.recordVerification(audit.Login, name, err)
+		c.recordVerification(audit.LoginKinds, name, err)
 		return nil, a.problem(r, err)
 	}
 	if u, err = c.passwordAlone(u); err != nil {

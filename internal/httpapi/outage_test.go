@@ -121,13 +121,13 @@ func TestAFailedStoreCallIsA503InEveryScene(t *testing.T) {
 		t.Run(sc.name, func(t *testing.T) {
 			t.Parallel()
 			before := newWorld(t, sc.user).facts()
-			usual, after, calls := sc.run(t, &storetest.Plan{})
+			usual, after, calls := sc.run(t, &storetest.FaultPlan{})
 			if usual.StatusCode == 503 || len(calls) == 0 {
 				t.Fatalf("without a fault: got %d %s, calls %q", usual.StatusCode, usual.body, calls)
 			}
 			allowed := append([]string{before, after}, sc.actBetween...)
 			for n := range calls {
-				for _, plan := range []*storetest.Plan{
+				for _, plan := range []*storetest.FaultPlan{
 					{Call: n + 1}, {Call: n + 1, After: true}, {Call: n + 1, Rest: true, Err: context.DeadlineExceeded},
 				} {
 					r, state, made := sc.run(t, plan)
@@ -168,7 +168,7 @@ func partial(calls []string) bool {
 }
 
 // run sends the request in a new world. It returns the response, the state after it, and the calls to the stores.
-func (sc scene) run(t *testing.T, plan *storetest.Plan) (r *answer, state string, calls []string) {
+func (sc scene) run(t *testing.T, plan *storetest.FaultPlan) (r *answer, state string, calls []string) {
 	t.Helper()
 	w := newWorld(t, sc.user)
 	s := start(t, options{stores: func(*testing.T) stores { return faulty(w.stores, plan) }})

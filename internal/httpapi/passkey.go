@@ -63,7 +63,7 @@ func passkeyLogin(c *call, in passkeyLoginIn) (userOut, error) {
 	}
 	u, done, err := c.provePasskey(in.Credential)
 	if err != nil {
-		c.recordRefusedPasskey(audit.Login.Fail, u, err)
+		c.recordRefusedPasskey(audit.LoginKinds.Fail, u, err)
 		return userOut{}, passkeyProblem(err, http.StatusUnauthorized)
 	}
 	done.remember, done.app, done.method = in.Remember == nil || *in.Remember, app, "passkey"
@@ -141,7 +141,7 @@ func stepCeremony(p *signin.Pending) passkey.Ceremony {
 func (c *call) takeStepByPasskey(p *signin.Pending, demand secondstep.Demand, u *account.User, credential json.RawMessage) (userOut, error) {
 	proof, err := c.checkPasskey(credential, stepCeremony(p))
 	if err != nil {
-		c.recordRefusedPasskey(audit.Login.Fail, u, err)
+		c.recordRefusedPasskey(audit.LoginKinds.Fail, u, err)
 		return userOut{}, passkeyProblem(err, http.StatusBadRequest)
 	}
 	return c.takeStep(p, demand, proof.Methods...)
@@ -188,7 +188,7 @@ func (c *call) againCeremony() passkey.Ceremony {
 func (c *call) showPasskeyAgain(credential json.RawMessage) (*passkey.Proof, error) {
 	proof, err := c.checkPasskey(credential, c.againCeremony())
 	if err != nil {
-		c.recordRefusedPasskey(audit.Reauthenticate.Fail, c.who.User, err)
+		c.recordRefusedPasskey(audit.ReauthenticateKinds.Fail, c.who.User, err)
 		return nil, passkeyProblem(err, http.StatusBadRequest)
 	}
 	return proof, nil
@@ -232,6 +232,6 @@ func (c *call) recordRefusedPasskey(kind audit.Kind, u *account.User, err error)
 // recordCounter records that the counter of an authenticator hasn't risen.
 func (c *call) recordCounter(proof *passkey.Proof, user string) {
 	if proof.CounterFell {
-		c.api.Audit.Record(c.ctx(), audit.SecondFactor.PasskeyCounter, slog.String("user", user), slog.String("factor", proof.Factor.ID))
+		c.api.Audit.Record(c.ctx(), audit.SecondFactorKinds.PasskeyCounter, slog.String("user", user), slog.String("factor", proof.Factor.ID))
 	}
 }

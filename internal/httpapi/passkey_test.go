@@ -210,7 +210,7 @@ func TestAFallingCounterIsInTheLog(t *testing.T) {
 // TestStrangersOptionsLeaveNothing asks for options ten thousand times: no store is called.
 func TestStrangersOptionsLeaveNothing(t *testing.T) {
 	t.Attr("threat", "N03")
-	plan := &storetest.Plan{}
+	plan := &storetest.FaultPlan{}
 	s := start(t, options{stores: func(t *testing.T) stores { return storetest.Faulty(inMemory(t), plan) }})
 	handler := s.api.Handler(nil)
 	before := len(plan.Calls())
@@ -294,7 +294,7 @@ func TestAStoreThatFailsAtASignInByPasskey(t *testing.T) {
 	t.Attr("threat", "N03")
 	for _, after := range []bool{false, true} {
 		for n := 1; ; n++ {
-			plan := &storetest.Plan{After: after}
+			plan := &storetest.FaultPlan{After: after}
 			s := start(t, options{stores: func(t *testing.T) stores { return storetest.Faulty(inMemory(t), plan) }})
 			u := s.user("ada")
 			body := s.assertion(s.withPasskey(u, factor.Passkey))
@@ -590,7 +590,7 @@ func TestAStoreThatFailsLeavesPasskeysWhole(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for n := 1; ; n++ {
-				plan := &storetest.Plan{}
+				plan := &storetest.FaultPlan{}
 				s := start(t, options{stores: func(t *testing.T) stores { return storetest.Faulty(inMemory(t), plan) }})
 				m := &made{s: s, u: s.user("ada")}
 				m.c = s.as(m.u)

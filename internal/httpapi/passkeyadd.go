@@ -120,7 +120,7 @@ func (c *call) addPasskey(service *authenticator.Service, u *account.User, holde
 	if err != nil {
 		return nil, nil, err
 	}
-	c.recordFactor(audit.SecondFactor.Added, u, f)
+	c.recordFactor(audit.SecondFactorKinds.Added, u, f)
 	return f, change, nil
 }
 

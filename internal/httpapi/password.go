@@ -50,7 +50,7 @@ func reauthenticate(c *call, in reauthenticateIn) (reauthenticatedOut, error) {
 		methods = append(methods, signin.Password)
 	}
 	if in.Code != nil {
-		v, err := c.verifyCode(audit.Reauthenticate, c.who.User, *in.Code, c.device(c.who.User))
+		v, err := c.verifyCode(audit.ReauthenticateKinds, c.who.User, *in.Code, c.device(c.who.User))
 		if err != nil {
 			return reauthenticatedOut{}, codeProblem(err)
 		}
@@ -72,7 +72,7 @@ func reauthenticate(c *call, in reauthenticateIn) (reauthenticatedOut, error) {
 func (c *call) confirmPassword(typed string) (*account.User, error) {
 	u, err := c.accounts().Confirm(c.ctx(), c.who.User.ID, c.attempt(typed))
 	if err != nil {
-		c.recordVerification(audit.Reauthenticate, shorten(c.who.User.Username), err, slog.String("user", c.who.User.ID))
+		c.recordVerification(audit.ReauthenticateKinds, shorten(c.who.User.Username), err, slog.String("user", c.who.User.ID))
 	}
 	if errors.Is(err, account.ErrInvalidCredentials) {
 		err = invalid(wrongPassword("password"))
@@ -90,7 +90,7 @@ func (c *call) reauthenticated(u *account.User, second bool, methods ...signin.M
 	if err != nil {
 		return reauthenticatedOut{}, err
 	}
-	c.recordVerification(audit.Reauthenticate, shorten(u.Username), nil, slog.String("user", u.ID), slog.String("method", strings.Join(texts(methods), " ")))
+	c.recordVerification(audit.ReauthenticateKinds, shorten(u.Username), nil, slog.String("user", u.ID), slog.String("method", strings.Join(texts(methods), " ")))
 	if err := c.rotate(u.Epoch, second, methods...); err != nil {
 		return reauthenticatedOut{}, err
 	}
@@ -163,10 +163,10 @@ func (c *call) bothIfDemanded() error {
 func (c *call) recordPasswordChange(err error) {
 	_, throttled := errors.AsType[*throttle.Error](err)
 	_, refused := errors.AsType[*account.InvalidError](err)
-	kind, reason := audit.Password.ChangeFail, ""
+	kind, reason := audit.PasswordKinds.ChangeFail, ""
 	switch {
 	case err == nil:
-		kind = audit.Password.Change
+		kind = audit.PasswordKinds.Change
 	case throttled:
 		reason = "throttled"
 	case refused:

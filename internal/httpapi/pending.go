@@ -88,7 +88,7 @@ func (c *call) complete(u *account.User, first firstStep) (userOut, error) {
 			waiting.Kind = signin.EnrolmentCode
 			return userOut{}, c.suspend(&waiting, c.enrollable())
 		}
-		c.api.Audit.Record(c.ctx(), audit.SecondFactor.Required, slog.String("user", u.ID))
+		c.api.Audit.Record(c.ctx(), audit.SecondFactorKinds.Required, slog.String("user", u.ID))
 		return userOut{}, errEnrolment
 	case demand.Enrol:
 		waiting.Kind = signin.Enrolment
@@ -112,7 +112,7 @@ func (c *call) finishSignIn(login string, in completed) (userOut, error) {
 		return userOut{}, err
 	}
 	if !isNew(in.method) { // it was recorded as the making of an account
-		c.recordVerification(audit.Login, login, nil, slog.String("method", strings.Join(texts(in.methods), " ")))
+		c.recordVerification(audit.LoginKinds, login, nil, slog.String("method", strings.Join(texts(in.methods), " ")))
 	}
 	return newUserOut(in.user), c.signIn(in)
 }
@@ -155,7 +155,7 @@ func (c *call) beginPending(p *signin.Pending, ways []secondstep.Way) (pendingOu
 	if err != nil {
 		return pendingOut{}, err
 	}
-	c.api.Audit.Record(c.ctx(), audit.SecondFactor.Required, slog.String("user", p.User))
+	c.api.Audit.Record(c.ctx(), audit.SecondFactorKinds.Required, slog.String("user", p.User))
 	c.givePending(secret, p.App)
 	return out, nil
 }
@@ -188,7 +188,7 @@ func (c *call) passwordAlone(u *account.User) (*account.User, error) {
 		return nil, err
 	}
 	if len(demand.Ways) > 0 || demand.Enrol {
-		c.api.Audit.Record(c.ctx(), audit.SecondFactor.Required, slog.String("user", u.ID))
+		c.api.Audit.Record(c.ctx(), audit.SecondFactorKinds.Required, slog.String("user", u.ID))
 		return nil, errSecondFactor
 	}
 	return u, nil

@@ -226,7 +226,7 @@ func TestAFailedStoreCallLeavesThePendingSignIn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for n := 1; ; n++ {
-				plan := &storetest.Plan{}
+				plan := &storetest.FaultPlan{}
 				s := start(t, options{stores: func(t *testing.T) stores { return storetest.Faulty(inMemory(t), plan) }})
 				u := s.withApp("ada")
 				c := s.client()

@@ -208,10 +208,10 @@ func (brokenMail) Put(context.Context, *mail.Queued) error { return fmt.Errorf("
 type keptSecrets struct {
 	mail.Store
 	mu  sync.Mutex
-	all []mail.Secret
+	all []mail.LinkSecret
 }
 
-func (k *keptSecrets) PutSecret(ctx context.Context, s *mail.Secret) error {
+func (k *keptSecrets) PutSecret(ctx context.Context, s *mail.LinkSecret) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.all = append(k.all, *s)

@@ -81,7 +81,7 @@ func (a *API) problem(r *http.Request, err error) *problem.Problem {
 		return p
 	}
 	if e, ok := errors.AsType[*csrf.Error](err); ok {
-		a.Audit.Record(r.Context(), audit.Malicious.CSRF, slog.String("reason", e.Code))
+		a.Audit.Record(r.Context(), audit.MaliciousKinds.CSRF, slog.String("reason", e.Code))
 		return problem.New(http.StatusForbidden, e.Code, e.Detail)
 	}
 	if e, ok := errors.AsType[*account.InvalidError](err); ok {

@@ -29,7 +29,7 @@ func editMe(c *call, in editMeIn) (userOut, error) {
 		return userOut{}, err
 	}
 	if before.FirstName != u.FirstName || before.LastName != u.LastName || before.Language != u.Language {
-		c.record(audit.User.Updated, u)
+		c.record(audit.UserKinds.Updated, u)
 	}
 	if in.Language != nil {
 		c.showLanguage(u)

@@ -19,13 +19,13 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/federation"
 	"github.com/cloakroom-auth/cloakroom/internal/admin"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/oidc"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
-	"github.com/cloakroom-auth/cloakroom/link"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/signin"
 )
@@ -237,7 +237,7 @@ func (c *call) dropTokens(p *oidc.Provider, claims *oidc.Claims) {
 
 // anyLives reports whether anything lives that was begun by this account at the provider.
 func (c *call) anyLives(ctx context.Context, claims *oidc.Claims) (bool, error) {
-	begun, err := c.api.Links.Origins(ctx, claims.Issuer, claims.Subject, "")
+	begun, err := c.api.Links.Logins(ctx, claims.Issuer, claims.Subject, "")
 	if err != nil {
 		return false, err
 	}
@@ -288,13 +288,13 @@ func (c *call) claims(p *oidc.Provider, a *attempt, answer url.Values) (*oidc.Cl
 }
 
 func (c *call) recordFailure(p *oidc.Provider, code failed, err error) error {
-	c.api.Audit.Record(c.ctx(), audit.Provider.Fail, slog.String("provider", p.Name), slog.String("reason", shorten(err.Error())))
+	c.api.Audit.Record(c.ctx(), audit.ProviderKinds.Fail, slog.String("provider", p.Name), slog.String("reason", shorten(err.Error())))
 	return code
 }
 
 // origin returns the origin of what an attempt has begun.
-func (a *attempt) origin(user string, claims *oidc.Claims) *link.Origin {
-	return &link.Origin{User: user, Issuer: claims.Issuer, Subject: claims.Subject, SID: claims.Session, Began: a.Began}
+func (a *attempt) origin(user string, claims *oidc.Claims) *federation.Login {
+	return &federation.Login{User: user, Issuer: claims.Issuer, Subject: claims.Subject, SID: claims.Session, Began: a.Began}
 }
 
 // signInAtProvider signs in the user that the account at the provider is linked to.
@@ -433,7 +433,7 @@ func (c *call) suspendAtProvider(p *oidc.Provider, a *attempt, claims *oidc.Clai
 		}
 		c.kept = true
 	}
-	c.api.Audit.Record(c.ctx(), audit.SecondFactor.Required, slog.String("user", in.user.ID))
+	c.api.Audit.Record(c.ctx(), audit.SecondFactorKinds.Required, slog.String("user", in.user.ID))
 	c.setPending(secret, secondstep.Lifetime)
 	return a.unfinished("pending"), nil
 }
@@ -443,7 +443,7 @@ func (c *call) suspendAtProvider(p *oidc.Provider, a *attempt, claims *oidc.Clai
 // that a sign-in which overlaps finds no link, or its session is among those.
 func (c *call) userOf(p *oidc.Provider, claims *oidc.Claims) (*account.User, error) {
 	l, err := c.api.Links.Find(c.ctx(), claims.Issuer, claims.Subject)
-	if errors.Is(err, link.ErrNotFound) {
+	if errors.Is(err, federation.ErrNotFound) {
 		return c.signUpAtProvider(p, claims)
 	}
 	if err != nil {
@@ -463,7 +463,7 @@ func (c *call) userOf(p *oidc.Provider, claims *oidc.Claims) (*account.User, err
 		return nil, c.recordFailure(p, noAccount, errors.New("the account is disabled"))
 	}
 	err = c.api.Links.Use(c.ctx(), l.ID, time.Now().Unix(), claims.Email)
-	if errors.Is(err, link.ErrNotFound) {
+	if errors.Is(err, federation.ErrNotFound) {
 		err = attemptLost // it was removed meanwhile
 	}
 	return u, err
@@ -502,22 +502,22 @@ func (c *call) signUpAtProvider(p *oidc.Provider, claims *oidc.Claims) (*account
 	}
 	err = c.api.Links.Add(c.ctx(), newLink(u.ID, claims))
 	if err == nil {
-		c.api.Audit.Record(c.ctx(), audit.User.Created, slog.String("user", u.ID), slog.String("login", shorten(u.Username)), slog.String("provider", p.Name))
+		c.api.Audit.Record(c.ctx(), audit.UserKinds.Created, slog.String("user", u.ID), slog.String("login", shorten(u.Username)), slog.String("provider", p.Name))
 		return u, nil
 	}
 	// Another request was first, or nothing is known; the account has no way in.
 	if failed := c.api.Accounts.Delete(c.ctx(), u.ID); failed != nil {
 		return nil, failed
 	}
-	if errors.Is(err, link.ErrExists) {
+	if errors.Is(err, federation.ErrExists) {
 		err = attemptLost
 	}
 	return nil, err
 }
 
-func newLink(user string, claims *oidc.Claims) *link.Link {
+func newLink(user string, claims *oidc.Claims) *federation.Link {
 	now := time.Now().Unix()
-	return &link.Link{ID: rand.Text(), User: user, Issuer: claims.Issuer, Subject: claims.Subject, Email: claims.Email, Added: now, Used: now}
+	return &federation.Link{ID: rand.Text(), User: user, Issuer: claims.Issuer, Subject: claims.Subject, Email: claims.Email, Added: now, Used: now}
 }
 
 // create makes an account with the first of the usernames that is free and allowed.
@@ -582,7 +582,7 @@ func (c *call) linkAccount(p *oidc.Provider, a *attempt, claims *oidc.Claims) er
 	}
 	l := newLink(who.User.ID, claims)
 	err = c.api.Links.Add(c.ctx(), l)
-	if errors.Is(err, link.ErrExists) {
+	if errors.Is(err, federation.ErrExists) {
 		return c.linkedAlready(who, claims)
 	}
 	if err != nil {
@@ -593,7 +593,7 @@ func (c *call) linkAccount(p *oidc.Provider, a *attempt, claims *oidc.Claims) er
 	if err := c.checkStillSignedIn(); err != nil {
 		return attemptLost
 	}
-	c.api.Audit.Record(c.ctx(), audit.Provider.Linked, slog.String("user", l.User), slog.String("provider", p.Name))
+	c.api.Audit.Record(c.ctx(), audit.ProviderKinds.Linked, slog.String("user", l.User), slog.String("provider", p.Name))
 	c.notify(who.User, letters.ProviderLinked)
 	return nil
 }
@@ -601,7 +601,7 @@ func (c *call) linkAccount(p *oidc.Provider, a *attempt, claims *oidc.Claims) er
 // linkedAlready returns nil if the account at the provider is linked to the caller.
 func (c *call) linkedAlready(who *auth.Identity, claims *oidc.Claims) error {
 	l, err := c.api.Links.Find(c.ctx(), claims.Issuer, claims.Subject)
-	if err == nil && l.User != who.User.ID || errors.Is(err, link.ErrNotFound) {
+	if err == nil && l.User != who.User.ID || errors.Is(err, federation.ErrNotFound) {
 		err = alreadyLinked
 	}
 	return err
@@ -614,7 +614,7 @@ func (c *call) reauthenticateAtProvider(a *attempt, claims *oidc.Claims) error {
 		return err
 	}
 	l, err := c.api.Links.Find(c.ctx(), claims.Issuer, claims.Subject)
-	if err == nil && l.User != who.User.ID || errors.Is(err, link.ErrNotFound) {
+	if err == nil && l.User != who.User.ID || errors.Is(err, federation.ErrNotFound) {
 		return providerMismatch
 	}
 	if err != nil {
@@ -632,14 +632,14 @@ func (c *call) reauthenticateAtProvider(a *attempt, claims *oidc.Claims) error {
 	if err := c.rotate(who.User.Epoch, false, signin.Federated); err != nil {
 		return err
 	}
-	c.recordVerification(audit.Reauthenticate, shorten(who.User.Username), nil, slog.String("user", who.User.ID), slog.String("method", "fed"))
+	c.recordVerification(audit.ReauthenticateKinds, shorten(who.User.Username), nil, slog.String("user", who.User.ID), slog.String("method", "fed"))
 	return nil
 }
 
 // keepOrigin records through which provider something was begun. It returns errPendingEnded if the provider has ended it since, or the
 // link is gone: whatever ends it either comes before these checks, or later, and then finds the origin.
-func (c *call) keepOrigin(o *link.Origin) error {
-	if err := c.api.Links.AddOrigin(c.ctx(), o); err != nil {
+func (c *call) keepOrigin(o *federation.Login) error {
+	if err := c.api.Links.AddLogin(c.ctx(), o); err != nil {
 		return err
 	}
 	at, err := c.api.Links.LoggedOut(c.ctx(), o.Issuer, o.Subject, o.SID)
@@ -647,7 +647,7 @@ func (c *call) keepOrigin(o *link.Origin) error {
 		return err
 	}
 	l, err := c.api.Links.Find(c.ctx(), o.Issuer, o.Subject)
-	if errors.Is(err, link.ErrNotFound) || err == nil && l.User != o.User || err == nil && at >= o.Began {
+	if errors.Is(err, federation.ErrNotFound) || err == nil && l.User != o.User || err == nil && at >= o.Began {
 		err = errPendingEnded
 	}
 	return err
@@ -655,7 +655,7 @@ func (c *call) keepOrigin(o *link.Origin) error {
 
 // keepPendingOrigin records through which provider a pending sign-in was begun. If it goes on from another one, which the origin names, it
 // gets the tokens of that.
-func (c *call) keepPendingOrigin(o link.Origin, p *signin.Pending) error {
+func (c *call) keepPendingOrigin(o federation.Login, p *signin.Pending) error {
 	from, was := o.Session, o.Pending
 	o.Session, o.Pending, o.Expires = hex.EncodeToString(p.ID[:]), true, p.Expires
 	if err := c.keepOrigin(&o); err != nil || !was || c.api.Grants == nil {
@@ -674,9 +674,9 @@ func (c *call) providerToLeave() *oidc.Provider {
 	if err != nil || s == nil {
 		return nil
 	}
-	o, err := c.api.Links.Origin(c.ctx(), s.ID)
+	o, err := c.api.Links.Login(c.ctx(), s.ID)
 	if err != nil {
-		if !errors.Is(err, link.ErrNotFound) {
+		if !errors.Is(err, federation.ErrNotFound) {
 			c.api.Log.LogAttrs(c.ctx(), slog.LevelWarn, "no sign-out at the provider", slog.Any("error", err))
 		}
 		return nil
@@ -711,12 +711,12 @@ func (c *call) endSessionURL(p *oidc.Provider) string {
 const originKept = 400 * 24 * time.Hour
 
 // originOf returns the origin of a pending sign-in, without its session; nil if a password was its first step.
-func (c *call) originOf(p *signin.Pending) (*link.Origin, error) {
+func (c *call) originOf(p *signin.Pending) (*federation.Login, error) {
 	if !slices.Contains(p.Methods, signin.Federated) || c.api.Links == nil {
 		return nil, nil
 	}
-	o, err := c.api.Links.Origin(c.ctx(), hex.EncodeToString(p.ID[:]))
-	if errors.Is(err, link.ErrNotFound) {
+	o, err := c.api.Links.Login(c.ctx(), hex.EncodeToString(p.ID[:]))
+	if errors.Is(err, federation.ErrNotFound) {
 		err = errPendingEnded
 	}
 	return o, err

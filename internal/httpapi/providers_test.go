@@ -22,10 +22,10 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/factor"
+	"github.com/cloakroom-auth/cloakroom/federation"
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/oidc"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
-	"github.com/cloakroom-auth/cloakroom/link"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/storetest"
 	"github.com/cloakroom-auth/cloakroom/token"
@@ -251,7 +251,7 @@ func (c *client) lands(back string) string {
 // linked links a user to a subject at the provider "example".
 func (s *server) linked(u *account.User, subject string) *account.User {
 	s.t.Helper()
-	must(s.t, s.stores.Links.Add(s.t.Context(), &link.Link{ID: rand.Text(), User: u.ID, Issuer: exampleIssuer, Subject: subject}))
+	must(s.t, s.stores.Links.Add(s.t.Context(), &federation.Link{ID: rand.Text(), User: u.ID, Issuer: exampleIssuer, Subject: subject}))
 	return u
 }
 
@@ -259,7 +259,7 @@ func atProvider(*testing.T, *scenario) []string { return []string{"example"} }
 
 // linkOf gives the actor a link, whose ID is the parameter of the path.
 func linkOf(t *testing.T, x *scenario) []string {
-	l := &link.Link{ID: rand.Text(), User: x.actor.ID, Issuer: exampleIssuer, Subject: rand.Text()}
+	l := &federation.Link{ID: rand.Text(), User: x.actor.ID, Issuer: exampleIssuer, Subject: rand.Text()}
 	must(t, x.s.stores.Links.Add(t.Context(), l))
 	return []string{l.ID}
 }
@@ -570,7 +570,7 @@ func TestTheLocalSecondFactorIsAskedAfterAProvider(t *testing.T) {
 		s, p := startWith(t, options{stores: open})
 		u, app := s.enrolled("ada")
 		s.linked(u, "ada-1")
-		must(t, s.stores.Links.Add(t.Context(), &link.Link{ID: "other", User: u.ID, Issuer: otherIssuer, Subject: "ada-2"}))
+		must(t, s.stores.Links.Add(t.Context(), &federation.Link{ID: "other", User: u.ID, Issuer: otherIssuer, Subject: "ada-2"}))
 		c := s.client()
 		p.says(map[string]any{"sub": "ada-1", "amr": []string{"mfa"}})
 		before := len(s.records(u.ID))
@@ -678,7 +678,7 @@ func TestLinking(t *testing.T) {
 }
 
 // grantOf returns the tokens that are kept for one of the sessions of a user, and for no other.
-func (s *server) grantOf(user string) *link.Grant {
+func (s *server) grantOf(user string) *federation.Grant {
 	s.t.Helper()
 	all, err := s.stores.Grants.List(s.t.Context(), user, "", 9)
 	must(s.t, err)
@@ -694,7 +694,7 @@ func TestUnlinkingEndsTheTokensAndTheTicket(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s, p := startWith(t, options{stores: open})
 		u := s.user("ada")
-		must(t, s.stores.Links.Add(t.Context(), &link.Link{ID: "mine", User: u.ID, Issuer: exampleIssuer, Subject: "ada-1"}))
+		must(t, s.stores.Links.Add(t.Context(), &federation.Link{ID: "mine", User: u.ID, Issuer: exampleIssuer, Subject: "ada-1"}))
 		c := s.client()
 		if got := c.through(p, "example", nil); got != "/auth/account" {
 			t.Fatal(got)
@@ -809,7 +809,7 @@ func TestTokensFollowASignInThroughItsSecondStep(t *testing.T) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s, p := startWith(t, options{stores: open})
 		u, a := s.enrolled("ada")
-		must(t, s.stores.Links.Add(t.Context(), &link.Link{ID: "mine", User: u.ID, Issuer: exampleIssuer, Subject: "ada-1"}))
+		must(t, s.stores.Links.Add(t.Context(), &federation.Link{ID: "mine", User: u.ID, Issuer: exampleIssuer, Subject: "ada-1"}))
 		c := s.client()
 		if got := c.through(p, "example", nil); !strings.HasSuffix(got, "#pending") {
 			t.Fatal(got)
@@ -865,23 +865,23 @@ func TestASignOutLeadsToTheProvider(t *testing.T) {
 }
 
 // brokenOrigins is a link store that can't say where a session was begun.
-type brokenOrigins struct{ link.Store }
+type brokenOrigins struct{ federation.Store }
 
-func (brokenOrigins) Origin(context.Context, string) (*link.Origin, error) {
+func (brokenOrigins) Origin(context.Context, string) (*federation.Login, error) {
 	return nil, errors.New("the store is away")
 }
 
 // failsOnce is a link store that can't say, once, what was begun by a link.
 type failsOnce struct {
-	link.Store
+	federation.Store
 	after int // how many calls it answers before
 }
 
-func (s *failsOnce) Origins(ctx context.Context, issuer, subject, sid string) ([]*link.Origin, error) {
+func (s *failsOnce) Origins(ctx context.Context, issuer, subject, sid string) ([]*federation.Login, error) {
 	if s.after--; s.after == -1 {
 		return nil, errors.New("the store is away")
 	}
-	return s.Store.Origins(ctx, issuer, subject, sid)
+	return s.Store.Logins(ctx, issuer, subject, sid)
 }
 
 // TestARemovalOfALinkThatFailsLeavesNoSession: whichever look at the store fails, a repetition doesn't find less to end.
@@ -894,7 +894,7 @@ func TestARemovalOfALinkThatFailsLeavesNoSession(t *testing.T) {
 			a.Links = store
 		}})
 		u := s.user("ada")
-		must(t, s.stores.Links.Add(t.Context(), &link.Link{ID: "mine", User: u.ID, Issuer: exampleIssuer, Subject: "ada-1"}))
+		must(t, s.stores.Links.Add(t.Context(), &federation.Link{ID: "mine", User: u.ID, Issuer: exampleIssuer, Subject: "ada-1"}))
 		c, begun := s.client(), s.client()
 		ok(t, c.login("ada", goodPassword))
 		p.says(map[string]any{"sub": "ada-1"})
@@ -1164,7 +1164,7 @@ func TestAReplayedLogoutEndsNothingNewer(t *testing.T) {
 func TestAFailedStoreCallDuringALogoutIsA503(t *testing.T) {
 	t.Attr("threat", "O10")
 	for n := 1; ; n++ {
-		plan := &storetest.Plan{}
+		plan := &storetest.FaultPlan{}
 		inner := inMemory(t)
 		s, p := startWith(t, options{stores: func(*testing.T) stores { return faulty(inner, plan) }})
 		s.stores = inner
@@ -1178,10 +1178,10 @@ func TestAFailedStoreCallDuringALogoutIsA503(t *testing.T) {
 			clients = append(clients, c)
 		}
 		token := p.logout("token", map[string]any{"sub": "ada-1"})
-		*plan = storetest.Plan{Call: n}
+		*plan = storetest.FaultPlan{Call: n}
 		r := s.back(token)
 		calls := plan.Calls()
-		*plan = storetest.Plan{}
+		*plan = storetest.FaultPlan{}
 		failed := len(calls) >= n
 		if failed && !isProblem(r, 503, "unavailable") {
 			t.Errorf("%s fails: %d %s", calls[n-1], r.StatusCode, r.body)
@@ -1205,7 +1205,7 @@ func TestAFailedStoreCallDuringACallbackStartsNoSession(t *testing.T) {
 	t.Attr("threat", "O08")
 	for _, signup := range []bool{false, true} {
 		for n := 1; ; n++ {
-			plan := &storetest.Plan{}
+			plan := &storetest.FaultPlan{}
 			inner := inMemory(t)
 			s, p := startWith(t, options{stores: func(*testing.T) stores { return faulty(inner, plan) }})
 			s.stores = inner
@@ -1214,7 +1214,7 @@ func TestAFailedStoreCallDuringACallbackStartsNoSession(t *testing.T) {
 			}
 			c := s.client()
 			back, _ := c.goTo(p, "example", nil)
-			*plan = storetest.Plan{Call: n}
+			*plan = storetest.FaultPlan{Call: n}
 			r := c.send("GET", back, nil)
 			if len(plan.Calls()) < n {
 				break
@@ -1232,7 +1232,7 @@ func TestAFailedStoreCallDuringACallbackStartsNoSession(t *testing.T) {
 
 // usedLinks calls a function once, when the link of a sign-in has been read.
 type usedLinks struct {
-	link.Store
+	federation.Store
 	once func()
 }
 

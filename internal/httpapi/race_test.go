@@ -51,7 +51,7 @@ func (g *gate) Replace(ctx context.Context, old, new *session.Record) error {
 	return g.Store.Replace(ctx, old, new)
 }
 
-func (g *gate) Touch(ctx context.Context, uses []session.Use) error {
+func (g *gate) Touch(ctx context.Context, uses []session.LastUse) error {
 	g.pass("Touch")
 	return g.Store.Touch(ctx, uses)
 }

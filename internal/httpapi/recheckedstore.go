@@ -62,7 +62,7 @@ func (s recheckedStore) Change(ctx context.Context, id string, change func(*acco
 	return s.store.Change(ctx, id, change)
 }
 
-func (s recheckedStore) NoteSignIn(ctx context.Context, id string, note account.SignIn) (*account.User, error) {
+func (s recheckedStore) NoteSignIn(ctx context.Context, id string, note account.SignInUpdate) (*account.User, error) {
 	if err := s.check(ctx); err != nil {
 		return nil, err
 	}

@@ -94,7 +94,7 @@ func (c *call) proveByReset(u *account.User, mailedTo string) error {
 		return nil
 	}
 	if err == nil {
-		c.api.Audit.Record(c.ctx(), audit.Email.Verified, slog.String("user", u.ID), slog.String("method", "reset"))
+		c.api.Audit.Record(c.ctx(), audit.EmailKinds.Verified, slog.String("user", u.ID), slog.String("method", "reset"))
 	}
 	return err
 }
@@ -136,11 +136,11 @@ func (c *call) recordReset(u *account.User, err error) {
 	_, throttled := errors.AsType[*throttle.Error](err)
 	_, refused := errors.AsType[*account.InvalidError](err)
 	fail := func(reason string) {
-		c.api.Audit.Record(c.ctx(), audit.Password.ChangeFail, slog.String("method", "reset"), slog.String("reason", reason))
+		c.api.Audit.Record(c.ctx(), audit.PasswordKinds.ChangeFail, slog.String("method", "reset"), slog.String("reason", reason))
 	}
 	switch {
 	case err == nil:
-		c.api.Audit.Record(c.ctx(), audit.Password.Change, slog.String("user", u.ID), slog.String("method", "reset"))
+		c.api.Audit.Record(c.ctx(), audit.PasswordKinds.Change, slog.String("user", u.ID), slog.String("method", "reset"))
 	case throttled:
 		fail("throttled")
 	case refused:

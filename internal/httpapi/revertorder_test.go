@@ -84,7 +84,7 @@ func TestTheLinksOfChangesAreInOrder(t *testing.T) {
 	s := start(t, options{mail: newPostbox()})
 	u := s.proven("ada")
 	late := time.Now().Add(100 * time.Hour).Unix()
-	must(t, s.stores.Mail.PutSecret(t.Context(), &mail.Secret{Hash: [32]byte{1}, Kind: "revert", User: u.ID, Box: []byte("x"), Expires: late}))
+	must(t, s.stores.Mail.PutSecret(t.Context(), &mail.LinkSecret{Hash: [32]byte{1}, Kind: "revert", User: u.ID, Box: []byte("x"), Expires: late}))
 	c := s.as(u)
 	ok(t, c.send("POST", "/api/auth/email/verify", proving(s.changeLink(c, "ada@example.org", 0))))
 	all, err := s.stores.Mail.SecretsOf(t.Context(), u.ID, "revert")

@@ -172,7 +172,7 @@ type interruptedSecrets struct {
 	found   func(kind string)
 }
 
-func (s *interruptedSecrets) FindSecret(ctx context.Context, hash [32]byte) (*mail.Secret, error) {
+func (s *interruptedSecrets) FindSecret(ctx context.Context, hash [32]byte) (*mail.LinkSecret, error) {
 	found, err := s.Store.FindSecret(ctx, hash)
 	if err == nil {
 		s.found(found.Kind)

@@ -45,7 +45,7 @@ func takeSecondStep(c *call, in secondIn) (userOut, error) {
 	if in.Credential != nil {
 		return c.takeStepByPasskey(p, demand, u, in.Credential)
 	}
-	v, err := c.verifyCode(audit.Login, u, *in.Code, p.Device)
+	v, err := c.verifyCode(audit.LoginKinds, u, *in.Code, p.Device)
 	if errors.Is(err, authenticator.ErrWrongCode) {
 		err = c.failStep(p)
 	}
@@ -191,7 +191,7 @@ func (c *call) verifyCode(kinds audit.Verification, u *account.User, code, devic
 	case errors.Is(err, authenticator.ErrWrongCode):
 		c.api.Audit.Record(c.ctx(), kinds.Fail, about...)
 	case err == nil && v.Method == signin.RecoveryCode:
-		c.api.Audit.Record(c.ctx(), audit.SecondFactor.RecoveryUsed, slog.String("user", u.ID), slog.Int("left", v.Left))
+		c.api.Audit.Record(c.ctx(), audit.SecondFactorKinds.RecoveryUsed, slog.String("user", u.ID), slog.Int("left", v.Left))
 		c.notify(u, letters.RecoveryUsed)
 	}
 	return v, err

@@ -40,7 +40,7 @@ func setUp(c *call, in setupIn) (userOut, error) {
 	if err != nil {
 		return userOut{}, err
 	}
-	c.api.Audit.Record(c.ctx(), audit.User.Created, slog.String("user", u.ID), slog.String("login", shorten(u.Username)),
+	c.api.Audit.Record(c.ctx(), audit.UserKinds.Created, slog.String("user", u.ID), slog.String("login", shorten(u.Username)),
 		slog.Bool("superuser", u.IsSuperuser))
 	return c.complete(u, firstStep{method: methodSetUp, methods: []signin.Method{signin.Password}, remember: true})
 }

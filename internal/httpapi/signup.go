@@ -69,9 +69,9 @@ func completeSignUp(c *call, in completeSignUpIn) (userOut, error) {
 	if len(u.Groups) > 0 { // those of an invitation
 		about = append(about, slog.String("change", admin.LogText(u.DescribeRightsChange(&account.User{}))))
 	}
-	c.api.Audit.Record(c.ctx(), audit.User.Created, about...)
+	c.api.Audit.Record(c.ctx(), audit.UserKinds.Created, about...)
 	if u.HasProvenEmail() { // the link of an invitation may have been passed on otherwise
-		c.api.Audit.Record(c.ctx(), audit.Email.Verified, slog.String("user", u.ID), slog.String("method", methodSignUp))
+		c.api.Audit.Record(c.ctx(), audit.EmailKinds.Verified, slog.String("user", u.ID), slog.String("method", methodSignUp))
 	}
 	return c.complete(u, firstStep{method: methodSignUp, methods: []signin.Method{signin.Password}, remember: true})
 }

@@ -343,7 +343,7 @@ func TestTooManySignUps(t *testing.T) {
 // TestAFailingStoreIsNoAnswerToASignUp: 503, and the link works once the store does.
 func TestAFailingStoreIsNoAnswerToASignUp(t *testing.T) {
 	for n := 1; ; n++ {
-		inner, plan := inMemory(t), &storetest.Plan{Call: n}
+		inner, plan := inMemory(t), &storetest.FaultPlan{Call: n}
 		box := openTo()
 		box.idle = true
 		s := start(t, options{mail: box, stores: func(*testing.T) stores { return faulty(inner, plan) }})
@@ -365,7 +365,7 @@ func TestAFailingStoreIsNoAnswerToASignUp(t *testing.T) {
 		s.superuser("root")
 		secret := s.signUpLink("ada@example.com")
 		s.sent()
-		plan := &storetest.Plan{Call: n}
+		plan := &storetest.FaultPlan{Call: n}
 		st := faulty(inner, plan)
 		s.api.Letters.Secrets, s.api.Accounts.Store = st.Mail, st.Accounts
 		r := s.client().send("POST", "/api/auth/signup/complete", completing(secret, "ada", goodPassword))

@@ -9,13 +9,13 @@ import (
 )
 
 // counting returns stores in memory, and a plan that lists the calls to them.
-func counting(t *testing.T) (func(*testing.T) stores, *storetest.Plan) {
-	plan, inner := &storetest.Plan{}, inMemory(t)
+func counting(t *testing.T) (func(*testing.T) stores, *storetest.FaultPlan) {
+	plan, inner := &storetest.FaultPlan{}, inMemory(t)
 	return func(*testing.T) stores { return faulty(inner, plan) }, plan
 }
 
 // since returns the calls to the stores during f.
-func since(plan *storetest.Plan, f func()) []string {
+func since(plan *storetest.FaultPlan, f func()) []string {
 	before := len(plan.Calls())
 	f()
 	return plan.Calls()[before:]

@@ -214,7 +214,7 @@ func TestAFailingStoreProvesNothing(t *testing.T) {
 		c := s.as(u)
 		secret := s.verification(c, 0)
 		s.sent()
-		plan := &storetest.Plan{Call: n}
+		plan := &storetest.FaultPlan{Call: n}
 		st := faulty(inner, plan)
 		s.api.Letters.Secrets, s.api.Letters.Accounts.Store = st.Mail, st.Accounts
 		r := c.send("POST", "/api/auth/email/verify", proving(secret))

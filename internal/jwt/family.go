@@ -70,7 +70,7 @@ func (s *Service) Create(ctx context.Context, in SignIn) (Pair, error) {
 	if err := s.Store.Create(ctx, f.Record, token.Limit{}); err != nil {
 		return Pair{}, fmt.Errorf("start family of tokens: %w", err)
 	}
-	s.record(ctx, audit.Token.Created, f.Record, "sign-in")
+	s.record(ctx, audit.TokenKinds.Created, f.Record, "sign-in")
 	return pair, nil
 }
 
@@ -153,7 +153,7 @@ func (s *Service) refresh(ctx context.Context, c *claims) (Pair, error) {
 	if err != nil {
 		return Pair{}, fmt.Errorf("refresh tokens: %w", err)
 	}
-	s.record(ctx, audit.Token.Renewed, next.Record, "refresh")
+	s.record(ctx, audit.TokenKinds.Renewed, next.Record, "refresh")
 	return pair, nil
 }
 
@@ -167,7 +167,7 @@ func (s *Service) reused(ctx context.Context, f *family, id string, now time.Tim
 	if err := s.Store.Delete(ctx, f.ID); err != nil {
 		return fmt.Errorf("end family of tokens: %w", err)
 	}
-	s.record(ctx, audit.Token.Reuse, f.Record, "a refresh token was used again, so its family was ended")
+	s.record(ctx, audit.TokenKinds.Reuse, f.Record, "a refresh token was used again, so its family was ended")
 	return ErrEnded
 }
 
@@ -257,6 +257,6 @@ func (s *Service) Blacklist(ctx context.Context, text string) error {
 	if err := s.Store.Delete(ctx, r.ID); err != nil {
 		return fmt.Errorf("end family of tokens: %w", err)
 	}
-	s.record(ctx, audit.Token.Revoked, r, "logout")
+	s.record(ctx, audit.TokenKinds.Revoked, r, "logout")
 	return nil
 }

@@ -39,7 +39,7 @@ func (s *Service) Mint(ctx context.Context, m Mint) (text string, expires time.T
 	if text, err = s.sign(ctx, minted, c); err != nil {
 		return "", time.Time{}, err
 	}
-	s.Audit.Record(ctx, audit.Token.Created, slog.String("user", c.User), slog.String("session", c.Session),
+	s.Audit.Record(ctx, audit.TokenKinds.Created, slog.String("user", c.User), slog.String("session", c.Session),
 		slog.String("kind", "minted"), slog.String("audience", c.Audience), slog.String("token", c.ID))
 	return text, time.Unix(c.Expires, 0).UTC(), nil
 }

@@ -285,7 +285,7 @@ func TestResealingMayBeInterruptedAnywhere(t *testing.T) {
 						return
 					}
 				}
-				plan := &storetest.Plan{Call: n, Rest: true, After: after}
+				plan := &storetest.FaultPlan{Call: n, Rest: true, After: after}
 				faulty := storetest.Faulty(store.Set{Sealed: db}, plan).Sealed
 				_, err := keyring.NewDataKeys(ring, faulty).Reseal(t.Context(), column{faulty, ring, c.mu})
 				if len(plan.Calls()) >= n && !errors.Is(err, storetest.ErrFault) {

@@ -83,7 +83,7 @@ func TestALostKeyIsReplacedHoweverOftenThatIsInterrupted(t *testing.T) {
 			lost, keys := keyFile(t, one), memory.New().Sealed
 			fill(t, lost, keys)
 			path := filepath.Join(t.TempDir(), "secret")
-			plan := &storetest.Plan{Call: call, After: after}
+			plan := &storetest.FaultPlan{Call: call, After: after}
 			_, err := keyring.ReplaceLost(t.Context(), path, storetest.Faulty(store.Set{Sealed: keys}, plan).Sealed, nil)
 			if len(plan.Calls()) < call {
 				break

@@ -136,7 +136,7 @@ func TestOfTwoFirstStartsWithDifferentSecretsOneIsRefused(t *testing.T) {
 
 // TestCheckWritesOnlyToAnEmptyStore: a check of a database that is set up needs no turn to write.
 func TestCheckWritesOnlyToAnEmptyStore(t *testing.T) {
-	r, plan := load(t, keyFile(t, one)), &storetest.Plan{}
+	r, plan := load(t, keyFile(t, one)), &storetest.FaultPlan{}
 	secrets := storetest.Faulty(store.Set{Sealed: memory.New().Sealed}, plan).Sealed
 	for range 2 {
 		if err := r.Check(t.Context(), secrets); err != nil {

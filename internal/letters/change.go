@@ -153,7 +153,7 @@ func (s *Service) revertEnd(ctx context.Context, user string, since time.Time) (
 
 // endLaterReverts makes the links of a user void that were mailed for later changes of the address than this one: the addresses that
 // they went to are an attacker's. Links of earlier changes stay.
-func (s *Service) endLaterReverts(ctx context.Context, than *mail.Secret) error {
+func (s *Service) endLaterReverts(ctx context.Context, than *mail.LinkSecret) error {
 	all, err := s.Secrets.SecretsOf(ctx, than.User, kindRevert)
 	if err != nil {
 		return err
@@ -190,7 +190,7 @@ func (s *Service) forget(ctx context.Context, secret string) error {
 	if secret == "" {
 		return nil
 	}
-	return s.spend(ctx, &mail.Secret{Hash: hashOf(secret)})
+	return s.spend(ctx, &mail.LinkSecret{Hash: hashOf(secret)})
 }
 
 func (s *Service) writeChanged(ctx context.Context, r *outbox.Request, base string) (*mail.Message, error) {
@@ -324,8 +324,8 @@ func (s *Service) Revert(
 	case err != nil:
 		return "", err
 	}
-	s.Audit.Record(ctx, audit.Email.Reverted, slog.String("user", found.User))
-	s.Audit.Record(ctx, audit.Token.Created, slog.String("kind", kindReset), slog.String("user", found.User), slog.String("method", "revert"))
+	s.Audit.Record(ctx, audit.EmailKinds.Reverted, slog.String("user", found.User))
+	s.Audit.Record(ctx, audit.TokenKinds.Created, slog.String("kind", kindReset), slog.String("user", found.User), slog.String("method", "revert"))
 	u, err := s.Accounts.Store.Load(ctx, found.User)
 	if err != nil {
 		return "", err

@@ -108,7 +108,7 @@ func (s *Service) writeCode(ctx context.Context, r *outbox.Request, base string)
 	if err := s.putSecret(ctx, r.Kind, secret, u.ID, u.Epoch, u.Email, expires); err != nil {
 		return nil, err
 	}
-	s.Audit.Record(ctx, audit.Token.Created, slog.String("kind", r.Kind), slog.String("user", u.ID), slog.String("method", "mail"))
+	s.Audit.Record(ctx, audit.TokenKinds.Created, slog.String("kind", r.Kind), slog.String("user", u.ID), slog.String("method", "mail"))
 	values["code"] = code[:codeDigits/2] + " " + code[codeDigits/2:]
 	return s.message(r, r.Kind, base, values), nil
 }

@@ -101,7 +101,7 @@ func (s *Service) tryForgot(ctx context.Context, r *outbox.Request, base string)
 	if err := s.putSecret(ctx, kindReset, secret, u.ID, u.Epoch, u.Email, expires); err != nil {
 		return nil, err
 	}
-	s.Audit.Record(ctx, audit.Token.Created, slog.String("kind", "reset"), slog.String("user", u.ID), slog.String("method", "mail"))
+	s.Audit.Record(ctx, audit.TokenKinds.Created, slog.String("kind", "reset"), slog.String("user", u.ID), slog.String("method", "mail"))
 	values["link"] = base + "/auth/reset#" + secret
 	switch {
 	case !u.HasProvenEmail():
@@ -143,7 +143,7 @@ func (s *Service) writeSharedForgot(ctx context.Context, r *outbox.Request, base
 		}
 		r.User = u.ID
 		lines = append(lines, harmless(u.Username)+"\t"+base+"/auth/reset#"+s.Accounts.Resets.NewReset(u, time.Now()))
-		s.Audit.Record(ctx, audit.Token.Created, slog.String("kind", "reset"), slog.String("user", u.ID), slog.String("method", "mail"))
+		s.Audit.Record(ctx, audit.TokenKinds.Created, slog.String("kind", "reset"), slog.String("user", u.ID), slog.String("method", "mail"))
 	}
 	switch len(lines) {
 	case 0:

@@ -84,7 +84,7 @@ func (s *Service) issue(ctx context.Context, i *mail.Invitation, store func() er
 	if err := store(); err != nil {
 		return "", err
 	}
-	s.Audit.Record(ctx, audit.Token.Created, slog.String("kind", invitation), slog.String("invitation", i.ID), slog.String("groups", strings.Join(i.Groups, ",")))
+	s.Audit.Record(ctx, audit.TokenKinds.Created, slog.String("kind", invitation), slog.String("invitation", i.ID), slog.String("groups", strings.Join(i.Groups, ",")))
 	if i.Printed {
 		return base + "/auth/welcome#" + secret, nil
 	}
@@ -119,7 +119,7 @@ func (s *Service) WithdrawInvitationsOf(ctx context.Context, user string) error 
 func (s *Service) withdraw(ctx context.Context, of mail.Invited) (int, error) {
 	n, err := s.Secrets.DeleteInvitations(ctx, of)
 	if err == nil && n > 0 {
-		s.Audit.Record(ctx, audit.Token.Revoked, slog.String("kind", invitation), slog.Int("count", n))
+		s.Audit.Record(ctx, audit.TokenKinds.Revoked, slog.String("kind", invitation), slog.Int("count", n))
 	}
 	return n, err
 }

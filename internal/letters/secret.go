@@ -38,7 +38,7 @@ func (s *Service) newSecretUntil(ctx context.Context, kind, user, epoch, text st
 }
 
 func (s *Service) putSecret(ctx context.Context, kind, secret, user, epoch, address string, expires time.Time) error {
-	err := s.Secrets.PutSecret(ctx, &mail.Secret{
+	err := s.Secrets.PutSecret(ctx, &mail.LinkSecret{
 		Hash: hashOf(secret), Kind: kind, User: user, Epoch: epoch, Expires: expires.Unix(),
 		Box: boxOf(secret).Seal(nil, make([]byte, nonceSize), []byte(address), []byte(kind)),
 	})
@@ -49,7 +49,7 @@ func (s *Service) putSecret(ctx context.Context, kind, secret, user, epoch, addr
 }
 
 // findSecret returns what is known of a secret, and its address. [ErrLink].
-func (s *Service) findSecret(ctx context.Context, kind, secret string) (found *mail.Secret, address string, err error) {
+func (s *Service) findSecret(ctx context.Context, kind, secret string) (found *mail.LinkSecret, address string, err error) {
 	found, err = s.Secrets.FindSecret(ctx, hashOf(secret))
 	if errors.Is(err, mail.ErrNotFound) || err == nil && (found.Kind != kind || found.Expires <= time.Now().Unix()) {
 		return nil, "", ErrLink
@@ -65,7 +65,7 @@ func (s *Service) findSecret(ctx context.Context, kind, secret string) (found *m
 }
 
 // spend deletes a secret. It is no error if it was spent already.
-func (s *Service) spend(ctx context.Context, found *mail.Secret) error {
+func (s *Service) spend(ctx context.Context, found *mail.LinkSecret) error {
 	err := s.Secrets.SpendSecret(ctx, found.Hash)
 	if errors.Is(err, mail.ErrNotFound) {
 		return nil

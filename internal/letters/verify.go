@@ -73,7 +73,7 @@ func (s *Service) Verify(ctx context.Context, user, secret string) (address stri
 	if err != nil {
 		return "", err
 	}
-	s.Audit.Record(ctx, audit.Email.Verified, slog.String("user", user))
+	s.Audit.Record(ctx, audit.EmailKinds.Verified, slog.String("user", user))
 	return address, s.spend(ctx, found)
 }
 

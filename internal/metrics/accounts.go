@@ -50,7 +50,7 @@ func (a accounts) List(ctx context.Context, q account.Query) (all []*account.Use
 }
 
 // NoteSignIn is measured as a change.
-func (a accounts) NoteSignIn(ctx context.Context, id string, s account.SignIn) (u *account.User, err error) {
+func (a accounts) NoteSignIn(ctx context.Context, id string, s account.SignInUpdate) (u *account.User, err error) {
 	err = a.call("change", func() error { u, err = a.Store.NoteSignIn(ctx, id, s); return err })
 	return u, err
 }

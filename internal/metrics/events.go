@@ -18,7 +18,7 @@ func (e *eventMetrics) register(m *Metrics) {
 	e.signIns = counters(m, "signins_total", "Sign-ins, by how they were tried and what came of them.", "method", "outcome")
 	e.mail = counters(m, "mail_total", "Messages, by what became of them.", "outcome")
 	// These are there from the start, so that alerts see the first one as a change.
-	e.events.WithLabelValues(audit.Sys.Crash.String())
+	e.events.WithLabelValues(audit.SysKinds.Crash.String())
 	for _, outcome := range mailOutcomes {
 		e.mail.WithLabelValues(outcome)
 	}
@@ -30,12 +30,12 @@ func (e *eventMetrics) register(m *Metrics) {
 // signInOutcomes are the events of a sign-in, and its outcome. Failures at other providers aren't among them: they are also about links,
 // re-authentication and sign-outs.
 var signInOutcomes = map[string]string{
-	audit.Session.Created.String(): "success", audit.Login.Fail.String(): "fail", audit.Login.Lock.String(): "lock",
-	audit.SecondFactor.Required.String(): "second_required",
+	audit.SessionKinds.Created.String(): "success", audit.LoginKinds.Fail.String(): "fail", audit.LoginKinds.Lock.String(): "lock",
+	audit.SecondFactorKinds.Required.String(): "second_required",
 }
 
 var mailOutcomes = map[string]string{
-	audit.Mail.Sent.String(): "sent", audit.Mail.Refused.String(): "refused", audit.Mail.Expired.String(): "expired",
+	audit.MailKinds.Sent.String(): "sent", audit.MailKinds.Refused.String(): "refused", audit.MailKinds.Expired.String(): "expired",
 }
 
 // Recorded counts an event. It is for audit.Log.OnRecord.

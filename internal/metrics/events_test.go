@@ -10,8 +10,8 @@ import (
 // TestWhatIsNoSignInIsNotCountedAsOne: a failure at another provider may be about a link, a re-authentication or a sign-out there.
 func TestWhatIsNoSignInIsNotCountedAsOne(t *testing.T) {
 	m := newMetrics(t)
-	m.Recorded(audit.Provider.Fail, []slog.Attr{slog.String("provider", "acme")})
-	m.Recorded(audit.Reauthenticate.Fail, []slog.Attr{slog.String("method", "pwd")})
+	m.Recorded(audit.ProviderKinds.Fail, []slog.Attr{slog.String("provider", "acme")})
+	m.Recorded(audit.ReauthenticateKinds.Fail, []slog.Attr{slog.String("method", "pwd")})
 	count := func(name string) (sum float64) {
 		for _, series := range scrape(t, m)[name].GetMetric() {
 			sum += series.GetCounter().GetValue()
@@ -24,7 +24,7 @@ func TestWhatIsNoSignInIsNotCountedAsOne(t *testing.T) {
 	if n := count("cloakroom_events_total"); n != 2 {
 		t.Errorf("%v events are counted, want 2", n)
 	}
-	m.Recorded(audit.Login.Fail, nil)
+	m.Recorded(audit.LoginKinds.Fail, nil)
 	if n := count("cloakroom_signins_total"); n != 1 {
 		t.Errorf("%v sign-ins are counted, want 1", n)
 	}

@@ -140,7 +140,7 @@ func check(t *testing.T, manager *session.Manager, r *http.Request, then func(r 
 func nothing(*http.Request) {}
 
 func TestChecksByResultAndSource(t *testing.T) {
-	m, plan := newMetrics(t), &storetest.Plan{}
+	m, plan := newMetrics(t), &storetest.FaultPlan{}
 	db := memory.New()
 	faulty := storetest.Faulty(db.Set, plan)
 	f := feed.NewLocal()
@@ -183,7 +183,7 @@ func TestChecksByResultAndSource(t *testing.T) {
 }
 
 func TestOutagesAreCountedAndAnswersAreNot(t *testing.T) {
-	m, plan := newMetrics(t), &storetest.Plan{}
+	m, plan := newMetrics(t), &storetest.FaultPlan{}
 	db := memory.New()
 	stores := storetest.Faulty(db.Set, plan)
 	store := m.Sessions(stores.Sessions)
@@ -201,11 +201,11 @@ func TestOutagesAreCountedAndAnswersAreNot(t *testing.T) {
 
 // TestTheAuditLogIsMeasured checks the metrics of waiting events, dropped events, and outages.
 func TestTheAuditLogIsMeasured(t *testing.T) {
-	m, plan := newMetrics(t), &storetest.Plan{}
+	m, plan := newMetrics(t), &storetest.FaultPlan{}
 	log := &audit.Log{Store: m.Audit(storetest.Faulty(store.Set{Audit: memory.New().Audit}, plan).Audit)}
 	m.WatchAudit(log)
 	for range 1100 {
-		log.Record(t.Context(), audit.Login.Fail, slog.String("login", "ada"))
+		log.Record(t.Context(), audit.LoginKinds.Fail, slog.String("login", "ada"))
 	}
 	expect(t, m, 1000, "audit_events_waiting")
 	expect(t, m, 100, "audit_events_left_out_total")
@@ -232,7 +232,7 @@ func TestEventsThatAProgramMissesAreCounted(t *testing.T) {
 	if err := log.Run(ctx); err != nil { // the program sees nothing after its end
 		t.Fatal(err)
 	}
-	log.Record(t.Context(), audit.Login.Fail, slog.String("login", "ada"))
+	log.Record(t.Context(), audit.LoginKinds.Fail, slog.String("login", "ada"))
 	if err := log.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -55,7 +55,7 @@ func (s sessions) Replace(ctx context.Context, old, new *session.Record) error {
 	return s.call("replace", func() error { return written(ctx, func() error { return s.Store.Replace(ctx, old, new) }) })
 }
 
-func (s sessions) Touch(ctx context.Context, uses []session.Use) error {
+func (s sessions) Touch(ctx context.Context, uses []session.LastUse) error {
 	return s.call("touch", func() error { return s.Store.Touch(ctx, uses) })
 }
 

@@ -33,7 +33,7 @@ func (t tokens) Replace(ctx context.Context, old, new *token.Record) error {
 	return t.m.call("tokens", "replace", tokenAnswers, func() error { return t.Store.Replace(ctx, old, new) })
 }
 
-func (t tokens) Touch(ctx context.Context, uses []token.Use) error {
+func (t tokens) Touch(ctx context.Context, uses []token.LastUse) error {
 	return t.m.call("tokens", "touch", tokenAnswers, func() error { return t.Store.Touch(ctx, uses) })
 }
 

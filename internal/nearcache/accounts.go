@@ -64,7 +64,7 @@ var errFence = errors.New("this change must be fenced")
 
 // NoteSignIn is not fenced: it revokes nothing, and happens at every sign-in. Other nodes learn of it when they read the user
 // again.
-func (a *accounts) NoteSignIn(ctx context.Context, id string, s account.SignIn) (*account.User, error) {
+func (a *accounts) NoteSignIn(ctx context.Context, id string, s account.SignInUpdate) (*account.User, error) {
 	u, err := a.Store.NoteSignIn(ctx, id, s)
 	a.cache.forget(accountKey(id))
 	return u, err

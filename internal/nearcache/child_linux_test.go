@@ -123,7 +123,7 @@ func (w *worker) do(ctx context.Context, what string, args []string) (string, er
 		if err != nil {
 			return "", err
 		}
-		return "done", w.sessions.Touch(ctx, []session.Use{{ID: ticketOf(args[0]), At: at, Expires: 1 << 40}})
+		return "done", w.sessions.Touch(ctx, []session.LastUse{{ID: ticketOf(args[0]), At: at, Expires: 1 << 40}})
 	case "endall":
 		_, err := w.sessions.DeleteUser(ctx, args[0], session.ID{})
 		return "done", err

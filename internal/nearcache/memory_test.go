@@ -206,7 +206,7 @@ func TestTheRecordOfASignInIsNotAnnounced(t *testing.T) {
 		id := c.addUser()
 		before := len(c.net.said("I"))
 		c.nodes[1].wire.freeze()
-		u, err := c.nodes[0].accounts.NoteSignIn(t.Context(), id, account.SignIn{At: 77})
+		u, err := c.nodes[0].accounts.NoteSignIn(t.Context(), id, account.SignInUpdate{At: 77})
 		if err != nil || u.LastLogin != 77 {
 			t.Fatal(u, err)
 		}
@@ -372,7 +372,7 @@ func TestAUseIsRecordedInTheCache(t *testing.T) {
 		id := c.signIn("ann", 1)
 		before, _ := c.nodes[0].view(id)
 		seen := before.Seen
-		if err := c.nodes[0].sessions.Touch(t.Context(), []session.Use{{ID: id, At: 50, Expires: 1 << 41}}); err != nil {
+		if err := c.nodes[0].sessions.Touch(t.Context(), []session.LastUse{{ID: id, At: 50, Expires: 1 << 41}}); err != nil {
 			t.Fatal(err)
 		}
 		if !c.nodes[0].remembers(id) {
@@ -399,7 +399,7 @@ func TestASessionThatAnotherNodeExtendedHasNotExpired(t *testing.T) {
 		if !c.nodes[0].valid(r.ID) || !c.nodes[0].remembers(r.ID) {
 			t.Fatal("it is not remembered")
 		}
-		if err := c.nodes[1].sessions.Touch(t.Context(), []session.Use{{ID: r.ID, At: 120, Expires: 220}}); err != nil {
+		if err := c.nodes[1].sessions.Touch(t.Context(), []session.LastUse{{ID: r.ID, At: 120, Expires: 220}}); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := c.nodes[0].sessions.(session.Viewer).View(t.Context(), r.ID, 160); err != nil || got.Expires != 220 {

@@ -62,7 +62,7 @@ func (s *sessions) Replace(ctx context.Context, old, new *session.Record) error 
 
 // Touch takes nothing away, so it isn't fenced: a node that doesn't hear of it asks the store before it says that the
 // session has expired.
-func (s *sessions) Touch(ctx context.Context, uses []session.Use) error {
+func (s *sessions) Touch(ctx context.Context, uses []session.LastUse) error {
 	if err := s.Store.Touch(ctx, uses); err != nil {
 		return err
 	}

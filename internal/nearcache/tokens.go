@@ -60,7 +60,7 @@ func (t *tokens) Replace(ctx context.Context, old, new *token.Record) error {
 	}, t.view.key(old.ID))
 }
 
-func (t *tokens) Touch(ctx context.Context, uses []token.Use) error {
+func (t *tokens) Touch(ctx context.Context, uses []token.LastUse) error {
 	if err := t.Store.Touch(ctx, uses); err != nil {
 		return err
 	}

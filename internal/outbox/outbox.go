@@ -224,7 +224,7 @@ func (s *Service) process(ctx context.Context, q *mail.Queued, now time.Time) er
 	about := []slog.Attr{slog.String("mail", q.ID), slog.String("kind", l.Request.Kind), slog.String("user", l.Request.User)}
 	switch {
 	case q.Expires <= now.Unix():
-		s.audit.Record(ctx, audit.Mail.Expired, about...)
+		s.audit.Record(ctx, audit.MailKinds.Expired, about...)
 		return s.remove(ctx, q.ID)
 	case err != nil:
 		return err
@@ -241,10 +241,10 @@ func (s *Service) process(ctx context.Context, q *mail.Queued, now time.Time) er
 	switch {
 	case err == nil:
 		s.accepted[q.ID] = true
-		s.audit.Record(ctx, audit.Mail.Sent, about...)
+		s.audit.Record(ctx, audit.MailKinds.Sent, about...)
 		return s.remove(ctx, q.ID)
 	case final:
-		s.audit.Record(ctx, audit.Mail.Refused, append(about, slog.Int("code", refused.Code), slog.String("status", refused.Status))...)
+		s.audit.Record(ctx, audit.MailKinds.Refused, append(about, slog.Int("code", refused.Code), slog.String("status", refused.Status))...)
 		return s.remove(ctx, q.ID)
 	case ctx.Err() != nil: // the server stops; the next one tries at once
 		return s.postpone(ctx, q, now)

@@ -306,7 +306,7 @@ func TestACrashLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		set := memory.New().Set
 		// The process dies between the acceptance and its mark: its deletion never reaches the store.
-		dies := storetest.Faulty(set, &storetest.Plan{Call: 4, Rest: true})
+		dies := storetest.Faulty(set, &storetest.FaultPlan{Call: 4, Rest: true})
 		dead := newBox(t, file, set, dies, &relay{})
 		dead.put(t, time.Hour)
 		stop := dead.run(t)
@@ -334,7 +334,7 @@ func TestAFaultOfTheStoreSendsNothingTwice(t *testing.T) {
 		for _, after := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {
 				set := memory.New().Set
-				plan := &storetest.Plan{Call: n, After: after}
+				plan := &storetest.FaultPlan{Call: n, After: after}
 				b := newBox(t, file, set, storetest.Faulty(set, plan), &relay{})
 				stop := b.run(t)
 				err := b.Put(t.Context(), outbox.Request{Kind: "reset", To: "ada@example.org"}, time.Hour)

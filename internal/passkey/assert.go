@@ -146,7 +146,7 @@ func (s *Service) use(ctx context.Context, f *factor.Factor, record *webauthn.Cr
 	if err != nil {
 		return nil, err
 	}
-	err = s.Factors.Use(ctx, f.ID, factor.Use{At: time.Now().Unix(), Counter: int64(record.Authenticator.SignCount), Data: data})
+	err = s.Factors.Use(ctx, f.ID, factor.LastUse{At: time.Now().Unix(), Counter: int64(record.Authenticator.SignCount), Data: data})
 	if errors.Is(err, factor.ErrNotFound) {
 		return nil, refused("it was removed meanwhile")
 	}

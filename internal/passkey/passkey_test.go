@@ -495,7 +495,7 @@ func TestAStoreThatFailsIsNoRefusal(t *testing.T) {
 	} {
 		t.Run(step.name, func(t *testing.T) {
 			for call := 1; ; call++ {
-				plan := &storetest.Plan{}
+				plan := &storetest.FaultPlan{}
 				db := memory.New().Set
 				d := newDevice()
 				siteOf(t, db, "key").add(t, d, factor.Passkey)
@@ -518,7 +518,7 @@ func TestAStoreThatFailsIsNoRefusal(t *testing.T) {
 	}
 }
 
-func faulty(db store.Set, plan *storetest.Plan, call int) store.Set {
+func faulty(db store.Set, plan *storetest.FaultPlan, call int) store.Set {
 	plan.Call = call
 	return storetest.Faulty(db, plan)
 }

@@ -64,7 +64,7 @@ func TestRedisDropsASessionADayAfterItsEnd(t *testing.T) {
 	if got := until(t, c, sessionKey(1)); got != now+1000+day {
 		t.Fatalf("created: dropped %d s after now", got-now)
 	}
-	must(t, s.Touch(t.Context(), []session.Use{{ID: r.ID, At: now, Expires: now + 2000}}))
+	must(t, s.Touch(t.Context(), []session.LastUse{{ID: r.ID, At: now, Expires: now + 2000}}))
 	if got := until(t, c, sessionKey(1)); got != now+2000+day {
 		t.Fatalf("touched: dropped %d s after now", got-now)
 	}
@@ -140,7 +140,7 @@ func TestADeletedSessionLeavesNoKey(t *testing.T) {
 		next := ticket(n+1000, int64(200+n))
 		next.User = "x" + r.User
 		must(t, s.Replace(t.Context(), r, next))
-		must(t, s.Touch(t.Context(), []session.Use{{ID: next.ID, At: 50, Expires: int64(300 + n)}}))
+		must(t, s.Touch(t.Context(), []session.LastUse{{ID: next.ID, At: 50, Expires: int64(300 + n)}}))
 		if n%2 == 0 {
 			rotated := *next
 			rotated.ID = ticketID(n + 3000)

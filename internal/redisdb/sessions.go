@@ -93,7 +93,7 @@ func (s *sessions) Replace(ctx context.Context, old, new *session.Record) error 
 	return nil
 }
 
-func (s *sessions) Touch(ctx context.Context, uses []session.Use) error {
+func (s *sessions) Touch(ctx context.Context, uses []session.LastUse) error {
 	if len(uses) == 0 {
 		return ctx.Err()
 	}

@@ -15,8 +15,8 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/factor"
+	"github.com/cloakroom-auth/cloakroom/federation"
 	"github.com/cloakroom-auth/cloakroom/internal/resilience"
-	"github.com/cloakroom-auth/cloakroom/link"
 	"github.com/cloakroom-auth/cloakroom/signin"
 )
 
@@ -59,7 +59,7 @@ type Service struct {
 	Factors  factor.Store
 	Signins  signin.Store
 	Accounts account.Store
-	Links    link.Store // nil: no one signs in through other providers
+	Links    federation.Store // nil: no one signs in through other providers
 	Log      *slog.Logger
 
 	// Requirement says who must have a second factor. Zero: no user.

@@ -155,7 +155,7 @@ func (s *factors) change(ctx context.Context, what string, statement *statement,
 	return nil
 }
 
-func (s *factors) Use(ctx context.Context, id string, u factor.Use) error {
+func (s *factors) Use(ctx context.Context, id string, u factor.LastUse) error {
 	var data any // NULL
 	if u.Data != nil {
 		data = u.Data

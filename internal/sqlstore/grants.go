@@ -5,7 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 
-	"github.com/cloakroom-auth/cloakroom/link"
+	"github.com/cloakroom-auth/cloakroom/federation"
 )
 
 type grants struct {
@@ -32,59 +32,59 @@ func newGrants(p *preparer) *grants {
 	}
 }
 
-func scanGrant(row scanner) (*link.Grant, error) {
-	var g link.Grant
+func scanGrant(row scanner) (*federation.Grant, error) {
+	var g federation.Grant
 	err := row.Scan(&g.Session, &g.Pending, &g.User, &g.Issuer, &g.Box, &g.Version, &g.Lease, &g.Due, &g.Ended)
 	return &g, err
 }
 
-func (s *grants) values(g *link.Grant) []any {
+func (s *grants) values(g *federation.Grant) []any {
 	text := s.dialect.Bytes
 	return []any{text(g.Session), g.Pending, text(g.User), text(g.Issuer), bytesOrEmpty(g.Box), g.Version, g.Lease, g.Due, g.Ended}
 }
 
-func (s *grants) Put(ctx context.Context, g *link.Grant) error {
+func (s *grants) Put(ctx context.Context, g *federation.Grant) error {
 	n, err := affected(s.put.ExecContext(ctx, s.values(g)...))
 	if err != nil {
 		return fmt.Errorf("add grant: %w", err)
 	}
 	if n == 0 {
-		return link.ErrGrantExists
+		return federation.ErrGrantExists
 	}
 	return nil
 }
 
-func (s *grants) Get(ctx context.Context, session string) (*link.Grant, error) {
-	g, err := one(ctx, s.dialect, s.get, scanGrant, link.ErrNoGrant, s.dialect.Bytes(session))
+func (s *grants) Get(ctx context.Context, session string) (*federation.Grant, error) {
+	g, err := one(ctx, s.dialect, s.get, scanGrant, federation.ErrNoGrant, s.dialect.Bytes(session))
 	if err != nil {
 		return nil, fmt.Errorf("find grant: %w", err)
 	}
 	return g, nil
 }
 
-func (s *grants) Swap(ctx context.Context, old, new *link.Grant) error {
+func (s *grants) Swap(ctx context.Context, old, new *federation.Grant) error {
 	n, err := affected(s.swap.ExecContext(ctx, append(s.values(new), s.dialect.Bytes(old.Session), old.Version)...))
 	if err != nil {
 		return fmt.Errorf("change grant: %w", err)
 	}
 	if n == 0 {
-		return link.ErrGrantChanged
+		return federation.ErrGrantChanged
 	}
 	return nil
 }
 
-func (s *grants) Delete(ctx context.Context, g *link.Grant) error {
+func (s *grants) Delete(ctx context.Context, g *federation.Grant) error {
 	n, err := affected(s.remove.ExecContext(ctx, s.dialect.Bytes(g.Session), g.Version))
 	if err != nil {
 		return fmt.Errorf("delete grant: %w", err)
 	}
 	if n == 0 {
-		return link.ErrGrantChanged
+		return federation.ErrGrantChanged
 	}
 	return nil
 }
 
-func (s *grants) List(ctx context.Context, user, after string, limit int) ([]*link.Grant, error) {
+func (s *grants) List(ctx context.Context, user, after string, limit int) ([]*federation.Grant, error) {
 	text := s.dialect.Bytes
 	list, err := all(ctx, s.dialect, func() (*sql.Rows, error) {
 		if user == "" {
@@ -98,7 +98,7 @@ func (s *grants) List(ctx context.Context, user, after string, limit int) ([]*li
 	return list, nil
 }
 
-func (s *grants) Due(ctx context.Context, now int64, limit int) ([]*link.Grant, error) {
+func (s *grants) Due(ctx context.Context, now int64, limit int) ([]*federation.Grant, error) {
 	list, err := all(ctx, s.dialect, func() (*sql.Rows, error) { return s.due.QueryContext(ctx, now, max(limit, 0)) }, scanGrant)
 	if err != nil {
 		return nil, fmt.Errorf("list grants that are due: %w", err)

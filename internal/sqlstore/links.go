@@ -5,7 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 
-	"github.com/cloakroom-auth/cloakroom/link"
+	"github.com/cloakroom-auth/cloakroom/federation"
 )
 
 type links struct {
@@ -58,20 +58,20 @@ func newLinks(p *preparer) *links {
 	}
 }
 
-func scanLink(row scanner) (*link.Link, error) {
-	var l link.Link
+func scanLink(row scanner) (*federation.Link, error) {
+	var l federation.Link
 	err := row.Scan(&l.ID, &l.User, &l.Issuer, &l.Subject, &l.Email, &l.Added, &l.Used)
 	return &l, err
 }
 
-func scanOrigin(row scanner) (*link.Origin, error) {
-	var o link.Origin
+func scanOrigin(row scanner) (*federation.Login, error) {
+	var o federation.Login
 	err := row.Scan(&o.Session, &o.Pending, &o.User, &o.Issuer, &o.Subject, &o.SID, &o.Began, &o.Expires)
 	return &o, err
 }
 
-func scanLogout(row scanner) (*link.Logout, error) {
-	var l link.Logout
+func scanLogout(row scanner) (*federation.Logout, error) {
+	var l federation.Logout
 	var token []byte
 	if err := row.Scan(&token, &l.Issuer, &l.Subject, &l.SID, &l.At, &l.Expires); err != nil {
 		return nil, err
@@ -83,27 +83,27 @@ func scanLogout(row scanner) (*link.Logout, error) {
 	return &l, nil
 }
 
-func (s *links) Add(ctx context.Context, l *link.Link) error {
+func (s *links) Add(ctx context.Context, l *federation.Link) error {
 	text := s.dialect.Bytes
 	n, err := affected(s.add.ExecContext(ctx, text(l.ID), text(l.User), text(l.Issuer), text(l.Subject), text(l.Email), l.Added, l.Used))
 	if err != nil {
 		return fmt.Errorf("add link: %w", err)
 	}
 	if n == 0 {
-		return link.ErrExists
+		return federation.ErrExists
 	}
 	return nil
 }
 
-func (s *links) Find(ctx context.Context, issuer, subject string) (*link.Link, error) {
-	l, err := one(ctx, s.dialect, s.find, scanLink, link.ErrNotFound, s.dialect.Bytes(issuer), s.dialect.Bytes(subject))
+func (s *links) Find(ctx context.Context, issuer, subject string) (*federation.Link, error) {
+	l, err := one(ctx, s.dialect, s.find, scanLink, federation.ErrNotFound, s.dialect.Bytes(issuer), s.dialect.Bytes(subject))
 	if err != nil {
 		return nil, fmt.Errorf("find link: %w", err)
 	}
 	return l, nil
 }
 
-func (s *links) List(ctx context.Context, user string) ([]*link.Link, error) {
+func (s *links) List(ctx context.Context, user string) ([]*federation.Link, error) {
 	list, err := all(ctx, s.dialect, func() (*sql.Rows, error) {
 		return s.list.QueryContext(ctx, s.dialect.Bytes(user))
 	}, scanLink)
@@ -119,7 +119,7 @@ func (s *links) Use(ctx context.Context, id string, at int64, email string) erro
 		return fmt.Errorf("record the use of a link: %w", err)
 	}
 	if n == 0 {
-		return link.ErrNotFound
+		return federation.ErrNotFound
 	}
 	return nil
 }
@@ -139,9 +139,9 @@ func (s *links) Remove(ctx context.Context, user, id string, keep int) error {
 		}
 		switch {
 		case owns == 0:
-			return link.ErrNotFound
+			return federation.ErrNotFound
 		case others < keep:
-			return link.ErrTooFew
+			return federation.ErrTooFew
 		}
 		if _, err := t.exec(s.remove, linkID, userID); err != nil {
 			return fmt.Errorf("remove link: %w", err)
@@ -167,7 +167,7 @@ func (s *links) DeleteUser(ctx context.Context, user string) (n int, err error) 
 	return n, nil
 }
 
-func (s *links) AddOrigin(ctx context.Context, o *link.Origin) error {
+func (s *links) AddLogin(ctx context.Context, o *federation.Login) error {
 	text := s.dialect.Bytes
 	_, err := s.addOrigin.ExecContext(ctx, text(o.Session), o.Pending, text(o.User), text(o.Issuer), text(o.Subject), text(o.SID), o.Began, o.Expires)
 	if err != nil {
@@ -176,7 +176,7 @@ func (s *links) AddOrigin(ctx context.Context, o *link.Origin) error {
 	return nil
 }
 
-func (s *links) Origins(ctx context.Context, issuer, subject, sid string) ([]*link.Origin, error) {
+func (s *links) Logins(ctx context.Context, issuer, subject, sid string) ([]*federation.Login, error) {
 	if subject == "" && sid == "" {
 		return nil, ctx.Err()
 	}
@@ -193,15 +193,15 @@ func (s *links) Origins(ctx context.Context, issuer, subject, sid string) ([]*li
 	return list, nil
 }
 
-func (s *links) Origin(ctx context.Context, session string) (*link.Origin, error) {
-	o, err := one(ctx, s.dialect, s.origin, scanOrigin, link.ErrNotFound, s.dialect.Bytes(session))
+func (s *links) Login(ctx context.Context, session string) (*federation.Login, error) {
+	o, err := one(ctx, s.dialect, s.origin, scanOrigin, federation.ErrNotFound, s.dialect.Bytes(session))
 	if err != nil {
 		return nil, fmt.Errorf("find origin: %w", err)
 	}
 	return o, nil
 }
 
-func (s *links) Note(ctx context.Context, l *link.Logout) (noted *link.Logout, err error) {
+func (s *links) Note(ctx context.Context, l *federation.Logout) (noted *federation.Logout, err error) {
 	text := s.dialect.Bytes
 	err = s.dialect.transaction(ctx, s.write, func(t tx) (err error) {
 		if _, err := t.exec(s.note, l.Token[:], text(l.Issuer), text(l.Subject), text(l.SID), l.At, l.Expires); err != nil {
@@ -224,7 +224,7 @@ func (s *links) LoggedOut(ctx context.Context, issuer, subject, sid string) (int
 		err = row.Scan(&at)
 		return at, err
 	}
-	at, err := one(ctx, s.dialect, s.loggedOut, scan, link.ErrNotFound, text(issuer), text(subject), text(sid))
+	at, err := one(ctx, s.dialect, s.loggedOut, scan, federation.ErrNotFound, text(issuer), text(subject), text(sid))
 	if err != nil {
 		return 0, fmt.Errorf("look for a logout: %w", err)
 	}

@@ -117,7 +117,7 @@ func (o *outbox) List(ctx context.Context, after string, limit int) ([]*mail.Que
 	return found, nil
 }
 
-func (o *outbox) PutSecret(ctx context.Context, s *mail.Secret) error {
+func (o *outbox) PutSecret(ctx context.Context, s *mail.LinkSecret) error {
 	text := o.dialect.Bytes
 	n, err := affected(o.putSecret.ExecContext(ctx, s.Hash[:], text(s.Kind), text(s.User), text(s.Epoch), bytesOrEmpty(s.Box), s.Expires))
 	if err != nil {
@@ -129,7 +129,7 @@ func (o *outbox) PutSecret(ctx context.Context, s *mail.Secret) error {
 	return nil
 }
 
-func (o *outbox) FindSecret(ctx context.Context, hash [32]byte) (*mail.Secret, error) {
+func (o *outbox) FindSecret(ctx context.Context, hash [32]byte) (*mail.LinkSecret, error) {
 	s, err := one(ctx, o.dialect, o.findSecret, scanSecret, mail.ErrNotFound, hash[:])
 	if err != nil {
 		return nil, fmt.Errorf("find a mailed secret: %w", err)
@@ -138,8 +138,8 @@ func (o *outbox) FindSecret(ctx context.Context, hash [32]byte) (*mail.Secret, e
 	return s, nil
 }
 
-func scanSecret(row scanner) (*mail.Secret, error) {
-	var s mail.Secret
+func scanSecret(row scanner) (*mail.LinkSecret, error) {
+	var s mail.LinkSecret
 	if err := row.Scan(&s.Kind, &s.User, &s.Epoch, &s.Box, &s.Expires); err != nil {
 		return nil, err
 	}
@@ -157,11 +157,11 @@ func (o *outbox) SpendSecret(ctx context.Context, hash [32]byte) error {
 	return nil
 }
 
-func (o *outbox) SecretsOf(ctx context.Context, user, kind string) ([]*mail.Secret, error) {
+func (o *outbox) SecretsOf(ctx context.Context, user, kind string) ([]*mail.LinkSecret, error) {
 	found, err := all(ctx, o.dialect, func() (*sql.Rows, error) {
 		return o.secretsOf.QueryContext(ctx, o.dialect.Bytes(user), o.dialect.Bytes(kind))
-	}, func(row scanner) (*mail.Secret, error) {
-		var s mail.Secret
+	}, func(row scanner) (*mail.LinkSecret, error) {
+		var s mail.LinkSecret
 		var hash []byte
 		if err := row.Scan(&hash, &s.Kind, &s.User, &s.Epoch, &s.Box, &s.Expires); err != nil {
 			return nil, err

@@ -158,13 +158,13 @@ func (s *tokens) replaceError(t tx, id token.ID) error {
 	return token.ErrConflict
 }
 
-func (s *tokens) Touch(ctx context.Context, uses []token.Use) error {
+func (s *tokens) Touch(ctx context.Context, uses []token.LastUse) error {
 	if len(uses) == 0 {
 		return ctx.Err()
 	}
 	// All batches use the order of IDs, so that two never wait for each other.
 	uses = slices.Clone(uses)
-	slices.SortStableFunc(uses, func(a, b token.Use) int { return slices.Compare(a.ID[:], b.ID[:]) })
+	slices.SortStableFunc(uses, func(a, b token.LastUse) int { return slices.Compare(a.ID[:], b.ID[:]) })
 	return s.dialect.transaction(ctx, s.write, func(t tx) error {
 		for _, use := range uses {
 			if _, err := t.exec(s.touch, use.ID[:], use.At); err != nil {

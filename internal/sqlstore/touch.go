@@ -8,13 +8,13 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-func (s *sessions) Touch(ctx context.Context, uses []session.Use) error {
+func (s *sessions) Touch(ctx context.Context, uses []session.LastUse) error {
 	if len(uses) == 0 {
 		return ctx.Err()
 	}
 	// All batches use the order of IDs, so that two never wait for each other.
 	uses = slices.Clone(uses)
-	slices.SortStableFunc(uses, func(a, b session.Use) int { return slices.Compare(a.ID[:], b.ID[:]) })
+	slices.SortStableFunc(uses, func(a, b session.LastUse) int { return slices.Compare(a.ID[:], b.ID[:]) })
 	touch := s.touchEach
 	if s.touchAll != nil {
 		touch = s.touchTogether
@@ -27,7 +27,7 @@ func (s *sessions) Touch(ctx context.Context, uses []session.Use) error {
 	})
 }
 
-func (s *sessions) touchEach(t tx, uses []session.Use) error {
+func (s *sessions) touchEach(t tx, uses []session.LastUse) error {
 	touch := s.touch.within(t)
 	for _, use := range uses {
 		if _, err := touch.ExecContext(t.ctx, use.ID[:], use.At, use.Expires); err != nil {
@@ -39,11 +39,11 @@ func (s *sessions) touchEach(t tx, uses []session.Use) error {
 
 // touchTogether writes all uses with one statement, which changes each row once. Of several uses of a session, each but the
 // first waits for the next statement.
-func (s *sessions) touchTogether(t tx, uses []session.Use) error {
+func (s *sessions) touchTogether(t tx, uses []session.LastUse) error {
 	for len(uses) > 0 {
 		var ids [][]byte
 		var seen, expires []int64
-		var later []session.Use
+		var later []session.LastUse
 		for i, use := range uses {
 			if i > 0 && use.ID == uses[i-1].ID {
 				later = append(later, use)

@@ -1,4 +1,4 @@
-package link
+package federation
 
 import (
 	"context"
@@ -21,9 +21,9 @@ type Grant struct {
 
 // Errors that a [GrantStore] returns by these names. Any other error means that the store could not be read or written.
 var (
-	ErrNoGrant      = errors.New("link: there is no such grant")
-	ErrGrantExists  = errors.New("link: the session has a grant already")
-	ErrGrantChanged = errors.New("link: the grant has changed meanwhile, or is gone")
+	ErrNoGrant      = errors.New("federation: there is no such grant")
+	ErrGrantExists  = errors.New("federation: the session has a grant already")
+	ErrGrantChanged = errors.New("federation: the grant has changed meanwhile, or is gone")
 )
 
 // GrantStore keeps grants. Each method is one step, which is done whole or not at all, and is safe for concurrent use. A GrantStore
