@@ -425,6 +425,7 @@ func (s *Server) connect(measure *metrics.Metrics) {
 		if s.storage.Mail != nil {
 			measure.WatchMail(s.countMail)
 		}
+		measure.WatchLive(s.storage.Sessions, s.storage.Signins)
 		measure.WatchWebhooks(s.webhooks)
 		s.Sessions.Observe(measure.Ended, measure.Checked)
 	}

@@ -219,3 +219,13 @@ func (s *sessions) DeleteExpired(ctx context.Context, now int64, limit int) (int
 	}
 	return n, nil
 }
+
+// CountLive returns how many sessions have not expired by now. It counts anonymous sessions, too.
+func (s *sessions) CountLive(ctx context.Context, now int64) (n int, err error) {
+	// Times have whole seconds here, so what expires within the current second has expired.
+	err = s.read.QueryRowContext(ctx, `SELECT count(*) FROM `+s.table()+` WHERE expire_date >= $1`, s.db().stamp(now+1)).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("count sessions: %w", err)
+	}
+	return n, nil
+}

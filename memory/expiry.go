@@ -24,6 +24,17 @@ func (e *expiries[T]) first(now int64) (item T, ok bool) {
 	return e.line[0], true
 }
 
+// live returns how many items end after now. It looks only at those that don't.
+func (e *expiries[T]) live(now int64) int { return len(e.line) - e.line.ended(0, now) }
+
+// ended returns how many items of the heap below one of them, and it, end by now.
+func (l line[T]) ended(at int, now int64) int {
+	if at >= len(l) || l[at].end() > now {
+		return 0
+	}
+	return 1 + l.ended(2*at+1, now) + l.ended(2*at+2, now)
+}
+
 // line implements heap.Interface.
 type line[T expiring] []T
 

@@ -220,6 +220,16 @@ func (s *sessions) DeleteExpired(ctx context.Context, now int64, limit int) (int
 	return max(limit, 0), nil
 }
 
+// CountLive returns how many sessions have not expired by now.
+func (s *sessions) CountLive(ctx context.Context, now int64) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.ends.live(now), nil
+}
+
 // taken reports whether the ID or public ID of r belongs to an entry other than mine.
 func (s *sessions) taken(r *session.Record, mine *sessionEntry) bool {
 	byID, isID := s.byID[r.ID]

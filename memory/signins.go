@@ -150,3 +150,18 @@ func (s *signins) DeleteExpired(ctx context.Context, now int64, limit int) (int,
 	}
 	return n, nil
 }
+
+// CountLive returns how many pending sign-ins of known users have not expired by now.
+func (s *signins) CountLive(ctx context.Context, now int64) (n int, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.pending {
+		if e.Expires > now && e.User != "" {
+			n++
+		}
+	}
+	return n, nil
+}

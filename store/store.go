@@ -17,6 +17,9 @@ import (
 
 // Set is one store of each kind. The stores may be in different databases, because no transaction spans two of them. Package
 // storetest has the tests that each store must pass.
+//
+// Sessions or Signins with a method CountLive(ctx context.Context, now int64) (int, error), which returns how many have not expired by then,
+// are counted in the server's metrics.
 type Set struct {
 	Sessions  session.Store
 	Accounts  account.Store

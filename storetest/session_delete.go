@@ -32,6 +32,20 @@ func purges(t testing.TB, s expirer, now int64, limit, want int) {
 	}
 }
 
+// countsLive ends the test if the store counts live rows, and not as many as wanted.
+func countsLive(t testing.TB, s any, now int64, want int) {
+	t.Helper()
+	c, ok := s.(interface {
+		CountLive(ctx context.Context, now int64) (int, error)
+	})
+	if !ok {
+		return
+	}
+	if n, err := c.CountLive(t.Context(), now); n != want || err != nil {
+		t.Fatalf("CountLive(%d) = %d, %v; want %d", now, n, err, want)
+	}
+}
+
 var sessionDeleteCases = []testCase[session.Store]{
 	{
 		"a deleted session is not found", "Delete removes a session",
@@ -132,6 +146,26 @@ var sessionDeleteCases = []testCase[session.Store]{
 			if len(all) != 2 || all[0].Expires != 103 || all[1].Expires != 104 {
 				t.Fatalf("left: %+v", all)
 			}
+		},
+	},
+	{
+		"a store that counts live sessions counts those that end later", "CountLive returns how many have not expired by now",
+		func(t *testing.T, s session.Store) {
+			countsLive(t, s, 0, 0)
+			for n := range 9 {
+				r := record(n, "ann")
+				r.Expires = int64(100 + n)
+				ok(t, s.Create(t.Context(), r))
+			}
+			countsLive(t, s, 99, 9)
+			countsLive(t, s, 100, 8)
+			countsLive(t, s, 107, 1)
+			countsLive(t, s, 108, 0)
+			ok(t, s.Delete(t.Context(), id(8)))
+			countsLive(t, s, 100, 7)
+			purges(t, s, 104, 3, 3)
+			countsLive(t, s, 50, 5)
+			countsLive(t, s, 104, 3)
 		},
 	},
 	{

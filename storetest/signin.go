@@ -87,6 +87,24 @@ var signinCases = []testCase[signin.Store]{
 		},
 	},
 	{
+		"a store that counts pending sign-ins counts those of users that end later", "CountLive returns how many have not expired by now",
+		func(t *testing.T, s signin.Store) {
+			for n := range 5 {
+				p := pendingSignin(n, "ann")
+				p.Expires = int64(1_600 + n)
+				ok(t, s.Create(t.Context(), p, 5))
+			}
+			code := pendingSignin(9, "")
+			code.Kind = signin.Code
+			ok(t, s.Create(t.Context(), code, 5))
+			countsLive(t, s, 1_599, 5)
+			countsLive(t, s, 1_602, 2)
+			ok(t, s.Spend(t.Context(), signin.ID(id(4))))
+			countsLive(t, s, 1_602, 1)
+			countsLive(t, s, 1_604, 0)
+		},
+	},
+	{
 		"of many at once no more stay than the limit", "Create is one step",
 		func(t *testing.T, s signin.Store) {
 			together(12, func(i int) {

@@ -29,6 +29,8 @@ var (
 	deleteUserLua string
 	//go:embed lua/delete_expired.lua
 	deleteExpiredLua string
+	//go:embed lua/count_live.lua
+	countLiveLua string
 	//go:embed lua/list.lua
 	listLua string
 	//go:embed lua/find_former.lua
@@ -57,6 +59,7 @@ var (
 	deleteScript        = newScript(sessionLua + deleteLua)
 	deleteUserScript    = newScript(sessionLua + deleteUserLua)
 	deleteExpiredScript = newScript(sessionLua + purgeLeaseLua + deleteExpiredLua)
+	countLiveScript     = newScript(sessionLua + countLiveLua)
 	listScript          = newScript(sessionLua + listLua)
 	findFormerScript    = newScript(sessionLua + findFormerLua)
 

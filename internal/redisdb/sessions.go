@@ -231,3 +231,13 @@ func (s *sessions) DeleteExpired(ctx context.Context, now int64, limit int) (int
 	}
 	return n, nil
 }
+
+// CountLive returns how many sessions have not expired by now. Redis finds the place of now in the index by ends, so the number of
+// sessions hardly matters.
+func (s *sessions) CountLive(ctx context.Context, now int64) (int, error) {
+	n, err := number(ctx, s.client, countLiveScript, strconv.FormatInt(now, 10))
+	if err != nil {
+		return 0, fmt.Errorf("count sessions: %w", err)
+	}
+	return n, nil
+}

@@ -20,6 +20,7 @@ type sessions struct {
 	create, replace, exists, touch, delete, deleteUser, deleteExpired *statement
 	retire, forget, lockUser, touchAll, deleteAmong                   *statement
 	load, loadTogether                                                rowQuery
+	countLive                                                         *statement
 
 	accounts *accounts    // of the same database
 	ends     *groupCommit // nil: each session is deleted by itself
@@ -70,6 +71,8 @@ func newSessions(p *preparer, accounts *accounts) *sessions {
 		deleteExpired: p.writing(`DELETE FROM sessions WHERE expires <= $1 AND ` + p.dialect.among(`id`, `SELECT id FROM sessions WHERE expires <= $1 ORDER BY expires LIMIT $2`+p.dialect.SkipLocked) + p.alone()),
 
 		deleteAmong: p.locking(p.dialect.DeleteAmong),
+
+		countLive: p.reading(`SELECT count(*) FROM sessions WHERE expires > $1`), // reads the index alone
 	}
 	if s.deleteAmong != nil {
 		s.ends = newGroupCommit(s.deleteEach)
@@ -242,6 +245,14 @@ func (s *sessions) DeleteExpired(ctx context.Context, now int64, limit int) (int
 	n, err := affected(s.deleteExpired.ExecContext(ctx, now, max(limit, 0)))
 	if err != nil {
 		return 0, fmt.Errorf("delete expired sessions: %w", err)
+	}
+	return n, nil
+}
+
+// CountLive returns how many sessions have not expired by now.
+func (s *sessions) CountLive(ctx context.Context, now int64) (n int, err error) {
+	if err := s.countLive.QueryRowContext(ctx, now).Scan(&n); err != nil {
+		return 0, fmt.Errorf("count sessions: %w", err)
 	}
 	return n, nil
 }

@@ -17,7 +17,7 @@ type signins struct {
 	lock, create, evict, fail, spend, deleteUser *statement
 	load                                         rowQuery
 
-	mark, deleteExpired, deleteMarks *statement
+	mark, deleteExpired, deleteMarks, countLive *statement
 }
 
 const signinColumns = `id, kind, user_id, epoch, methods, first_at, second_at, remember, app, device, address, created, expires, tries, data`
@@ -36,6 +36,8 @@ func newSignins(p *preparer) *signins {
 		fail:       p.writing(`UPDATE pending_signins SET tries = tries + 1 WHERE id = $1 RETURNING tries`),
 		spend:      p.writing(`DELETE FROM pending_signins WHERE id = $1`),
 		deleteUser: p.writing(`DELETE FROM pending_signins WHERE user_id = $1`),
+
+		countLive: p.reading(`SELECT count(*) FROM pending_signins WHERE expires > $1 AND user_id <> $2`),
 
 		mark:          p.writing(`INSERT INTO spent (hash, expires) VALUES ($1, $2) ON CONFLICT DO NOTHING`),
 		deleteExpired: p.writing(`DELETE FROM pending_signins WHERE ` + p.dialect.among(`number`, `SELECT number FROM pending_signins WHERE expires <= $1 ORDER BY expires LIMIT $2`+p.dialect.SkipLocked) + p.alone()),
@@ -161,4 +163,12 @@ func (s *signins) DeleteExpired(ctx context.Context, now int64, limit int) (int,
 		return n, fmt.Errorf("delete expired marks: %w", err)
 	}
 	return n + marks, nil
+}
+
+// CountLive returns how many pending sign-ins of known users have not expired by now.
+func (s *signins) CountLive(ctx context.Context, now int64) (n int, err error) {
+	if err := s.countLive.QueryRowContext(ctx, now, s.dialect.Bytes("")).Scan(&n); err != nil {
+		return 0, fmt.Errorf("count pending sign-ins: %w", err)
+	}
+	return n, nil
 }

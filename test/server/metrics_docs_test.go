@@ -290,5 +290,10 @@ func TestEachCauseAndEachMetricOfTheDocsIsSeen(t *testing.T) {
 	s.must(err)
 	t.Cleanup(func() { page.Body.Close() })
 	eventually(t, "the stream", func() bool { return scrape(t, addr).sum("event_streams", "", "") == 1 })
+	enrolled := s.visitor() // has an app since "account_changed"
+	if a := enrolled.must(enrolled.signIn("u_account_changed0", goodPassword)); a.code() != "second_factor_required" {
+		t.Errorf("a password that is not enough: %s", a)
+	}
+	eventually(t, "a sign-in that waits", func() bool { return scrape(t, addr).sum("signins_pending", "", "") == 1 })
 	readMetricsPage(t).hold(t, scrape(t, addr))
 }

@@ -85,6 +85,38 @@ func TestMetricsMove(t *testing.T) {
 	}
 }
 
+// TestEveryDatabaseCountsLiveSessions on every node alike.
+func TestEveryDatabaseCountsLiveSessions(t *testing.T) {
+	t.Parallel()
+	for name, open := range map[string]func(t *testing.T, args ...string) *server{
+		"SQLite": start, "PostgreSQL": startOnPostgres,
+		"Redis": func(t *testing.T, args ...string) *server {
+			return start(t, append(args, "--sessions", startRedis(t).URL())...)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			addr := fmt.Sprintf("127.0.0.1:%d", harness.FreePort(t))
+			s := open(t, "--metrics-listen", addr)
+			user := s.person("ann").Username
+			live := func(want float64) {
+				t.Helper()
+				eventually(t, fmt.Sprint(want, " live sessions"), func() bool { return scrape(t, addr).sum("sessions_live", "", "") == want })
+			}
+			live(0)
+			first, second := s.signedIn(user), s.signedIn(user)
+			live(2)
+			first.must(first.signOut())
+			live(1)
+			second.must(second.signOut())
+			live(0)
+			if f := scrape(t, addr); f["cloakroom_signins_pending"] == nil {
+				t.Error("pending sign-ins aren't counted")
+			}
+		})
+	}
+}
+
 // TestMetricsShowSignInsThatWaitForAHasher sends more sign-ins at once than the pool hashes at a time.
 func TestMetricsShowSignInsThatWaitForAHasher(t *testing.T) {
 	addr := fmt.Sprintf("127.0.0.1:%d", harness.FreePort(t))
