@@ -6,9 +6,10 @@
 #   bash e2e/run.sh walks.test.mjs       follows the pages of docs/start as their readers do
 #   CLOAKROOM_BIN=path                   uses this binary instead of a new build
 #   CHROMIUM=path                        uses this browser instead of /usr/bin/chromium
-#   CHROMIUM_SHELL=path                  uses this one, such as Debian's chromium-headless-shell, where a test needs the engine alone; it
-#                                        takes a fifth of the processor time
-#   CLOAKROOM_LONG=1                     tests each example in two places, and each page in every size and theme
+#   CHROMIUM_SHELL=path                  uses this one instead of chromium-headless-shell, where a test needs the engine alone. The shell
+#                                        takes a fifth of the processor time; if it isn't installed, the whole browser does all
+#   CLOAKROOM_LONG=1                     uses the whole browser for all, tests each example in two places, and each page in every size
+#                                        and theme
 #   UPDATE_SCREENSHOTS=1                 lets look.test.mjs write docs/screenshots
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -18,6 +19,11 @@ export CHROMIUM=${CHROMIUM:-/usr/bin/chromium}
 if ! [ -x "$CHROMIUM" ]; then
   echo "there is no browser at $CHROMIUM: install Debian's package 'chromium', or set CHROMIUM=PATH to another" >&2
   exit 1
+fi
+if [ -n "${CLOAKROOM_LONG:-}" ]; then
+  export CHROMIUM_SHELL=$CHROMIUM
+else
+  export CHROMIUM_SHELL=${CHROMIUM_SHELL:-$(command -v chromium-headless-shell || echo "$CHROMIUM")}
 fi
 
 work=$(mktemp -d)
@@ -37,7 +43,7 @@ mark=$work
 export CLOAKROOM_E2E=$mark TMPDIR=$work
 status=0
 if [ $# -gt 0 ]; then
-  node --test --test-reporter=spec --test-concurrency=1 --test-force-exit "$@" || status=$?
+  node --test --test-reporter=spec --test-concurrency=2 --test-force-exit "$@" || status=$?
 else
   npm test --silent || status=$?
 fi

@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 command -v go >/dev/null || { echo "install Go 1.26 or later: https://go.dev/dl/" >&2; exit 1; }
 need_servers
 need chromium chromium
+need chromium-headless-shell chromium-headless-shell
 
 # The parts run one after another: side by side, browsers and their tests wait too long for the processors. A part that fails
 # doesn't keep the others from running.

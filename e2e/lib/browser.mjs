@@ -11,7 +11,7 @@ import { admin } from "./server.mjs";
 export async function startBrowser(t, args = [], { back = false, whole = false } = {}) {
   const chosen = process.env.CHROMIUM ?? "/usr/bin/chromium";
   const browser = await chromium.launch({
-    executablePath: whole ? chosen : process.env.CHROMIUM_SHELL || chosen,
+    executablePath: whole ? chosen : process.env.CHROMIUM_SHELL ?? chosen,
     ignoreDefaultArgs: back ? ["--disable-back-forward-cache"] : [],
     args: [
       "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

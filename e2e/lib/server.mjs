@@ -1,7 +1,7 @@
 // Starts the real binary on a free port of 127.0.0.1, with its own data directory.
 
 import { execFile, spawn } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, open, readdir, readFile, rm } from "node:fs/promises";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
@@ -10,12 +10,20 @@ import { promisify } from "node:util";
 /** The account that `server.makeAdmin` creates. */
 export const admin = { username: "ada", email: "ada@example.com", password: "a hanger for each coat" };
 
+/** A port on which nothing listens, and which no other test of this run was or will be given. */
 export async function freePort() {
-  const probe = net.createServer();
-  await new Promise((resolve, reject) => probe.once("error", reject).listen(0, "127.0.0.1", resolve));
-  const { port } = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
+  for (;;) {
+    const probe = net.createServer();
+    await new Promise((resolve, reject) => probe.once("error", reject).listen(0, "127.0.0.1", resolve));
+    const { port } = probe.address();
+    await new Promise((resolve) => probe.close(resolve));
+    try {
+      await (await open(path.join(os.tmpdir(), `port-${port}`), "wx")).close();
+      return port;
+    } catch (error) {
+      if (error.code !== "EEXIST") throw error;
+    }
+  }
 }
 
 /**
