@@ -31,7 +31,7 @@ var layers = map[string]layer{
 	"token":               {own: []string{"audit", "internal/resilience"}},
 	"internal/jwt":        {own: []string{"audit", "session", "token", "sealed", "internal/keyring"}, others: []string{"github.com/golang-jwt/jwt/v5"}},
 	"csrf":                {others: []string{"golang.org/x/", "github.com/rs/cors"}},
-	"account":             {own: []string{"password", "throttle", "internal/resilience"}, others: []string{"golang.org/x/"}},
+	"account":             {own: []string{"factor", "password", "throttle", "internal/resilience"}, others: []string{"golang.org/x/"}},
 	"audit":               {own: []string{"internal/reqinfo", "internal/resilience"}},
 	"internal/events":     {own: []string{"account", "auth", "session"}},
 	"auth":                {own: []string{"internal/reqinfo", "account", "internal/jwt", "password", "session", "token", "internal/problem", "internal/resilience"}},

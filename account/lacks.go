@@ -1,8 +1,8 @@
 package account
 
-// Lacks are the fields of a [User] for which a [Store] has no place, and which it refuses: with [ErrNoLanguage] and [ErrNoExtra]. The zero
-// value: it has a place for all.
-type Lacks struct{ Language, Extra bool }
+// Lacks says what a [Store] has no place for, and refuses: the fields of a [User] of these names, with [ErrNoLanguage] and [ErrNoExtra], and
+// [Tx.Join], with [ErrApart]. The zero value: it has a place for all.
+type Lacks struct{ Language, Extra, Join bool }
 
 // LacksOf returns what a Store has no place for. A Store that lacks something says so with a method Lacks() Lacks, which a wrapper of one's
 // own has to have as well.

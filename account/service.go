@@ -28,7 +28,8 @@ type NewUser struct {
 	Permissions []string // given to the user directly
 	Extra       Extra    // what the program keeps with the user
 
-	proven bool // the user has proven to receive mail at Email; see SignUp
+	proven  bool     // the user has proven to receive mail at Email; see SignUp
+	joining *Joining // see SignUp
 }
 
 // Create creates an active user and returns it. *[InvalidError], also if a name belongs to another user or a group doesn't
@@ -56,6 +57,9 @@ func (s *Service) Create(ctx context.Context, n NewUser) (made *User, err error)
 		}
 		if err == nil {
 			made, err = a.Load(next.ID)
+		}
+		if err == nil {
+			err = a.join(made, n.joining)
 		}
 		return notStored(err)
 	})

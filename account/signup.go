@@ -16,7 +16,10 @@ var ErrAddressTaken = errors.New("the address belongs to another user")
 //
 // A username that people choose for themselves may not look like an address, so that no one waits under the address of another
 // person; their own proven address may be their username.
-func (s *Service) SignUp(ctx context.Context, n NewUser, proven bool) (*User, error) {
+//
+// Unless j is nil, the account and what j says are one step: [ErrLinkSpent], [factor.ErrExists] and [ErrApart], with which there is no account. An account with a passkey
+// has no password, which its owner can set by mail.
+func (s *Service) SignUp(ctx context.Context, n NewUser, proven bool, j *Joining) (*User, error) {
 	address, err := ParseEmail(n.Email)
 	if err != nil {
 		return nil, err
@@ -32,7 +35,8 @@ func (s *Service) SignUp(ctx context.Context, n NewUser, proven bool) (*User, er
 		wrong.add("username", "invalid", "A username with @ in it must be your own address.")
 		return nil, wrong.err()
 	}
-	n.Email, n.proven, n.Language = address, proven, s.kept(n.Language)
+	n.Email, n.proven, n.joining, n.Language = address, proven, j, s.kept(n.Language)
+	n.NoPassword = j != nil && j.Passkey != nil
 	u, err := s.Create(ctx, n)
 	if wrong, ok := errors.AsType[*InvalidError](err); ok && len(wrong.Fields["email"]) > 0 { // another request was first
 		return nil, ErrAddressTaken

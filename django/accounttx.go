@@ -73,6 +73,9 @@ func (t accountTx) Reset(id string, now int64) (secretHash [32]byte, expires int
 	return t.resetOf(t.ctx, t.tx, id, now)
 }
 
+// Join returns ErrApart.
+func (t accountTx) Join(string, account.Joining) error { return account.ErrApart }
+
 // groupID returns the ID of a group and locks its row until the transaction ends.
 func (t accountTx) groupID(name string) (int64, error) {
 	if t.schema.groups == "" {

@@ -194,8 +194,11 @@ func (a *accounts) locked(ctx context.Context, t *sql.Tx, id string) (*account.U
 	return a.load(ctx, t, id)
 }
 
-// Lacks says that Django's tables have no place for the language of a user and for the data of a program.
-func (a *accounts) Lacks() account.Lacks { return account.Lacks{Language: true, Extra: true} }
+// Lacks says that Django's tables have no place for the language of a user and for the data of a program, and that mailed links and passkeys are
+// in our own database.
+func (a *accounts) Lacks() account.Lacks {
+	return account.Lacks{Language: true, Extra: true, Join: true}
+}
 
 // fits returns an error if a user has what Lacks names.
 func fits(u *account.User) error {

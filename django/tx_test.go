@@ -77,7 +77,7 @@ func TestStepsBesideDjango(t *testing.T) {
 			if _, err := s.NoteSignIn(t.Context(), u, "de"); err != nil {
 				t.Errorf("NoteSignIn: %v", err)
 			}
-			_, err = s.SignUp(t.Context(), account.NewUser{Username: "german", Email: "german@example.com", NoPassword: true, Language: "de"}, true)
+			_, err = s.SignUp(t.Context(), account.NewUser{Username: "german", Email: "german@example.com", NoPassword: true, Language: "de"}, true, nil)
 			if err != nil {
 				t.Errorf("SignUp: %v", err)
 			}

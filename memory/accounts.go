@@ -20,6 +20,9 @@ type accounts struct {
 	last   int                      // the highest ID ever used
 	setup  *setup                   // nil: there is none, or it was used
 	resets map[string]reset         // by the user's ID
+
+	factors *factors // of the same database
+	outbox  *outbox
 }
 
 type setup struct {

@@ -15,13 +15,14 @@ func (a *accounts) Transact(ctx context.Context, do func(tx account.Tx) error) (
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	users, owners, groups, resets, last := maps.Clone(a.users), maps.Clone(a.owners), maps.Clone(a.groups), maps.Clone(a.resets), a.last
-	kept := false
+	kept, joined := false, &joined{}
 	defer func() {
 		if !kept {
 			a.users, a.owners, a.groups, a.resets, a.last = users, owners, groups, resets, last
 		}
+		joined.end(kept)
 	}()
-	if err := do(accountTx{a}); err != nil {
+	if err := do(accountTx{a, joined}); err != nil {
 		return err
 	}
 	kept = true
@@ -30,7 +31,10 @@ func (a *accounts) Transact(ctx context.Context, do func(tx account.Tx) error) (
 
 // accountTx is an account.Tx on accounts whose mutex the caller holds. Values in the maps are replaced, never changed, so that
 // restoring copies of the maps rolls back.
-type accountTx struct{ a *accounts }
+type accountTx struct {
+	a      *accounts
+	joined *joined
+}
 
 func (t accountTx) Load(id string) (*account.User, error) { return t.a.load(id) }
 

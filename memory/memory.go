@@ -14,10 +14,11 @@ type DB struct{ store.Set }
 
 // New returns an empty DB.
 func New() *DB {
-	log := &events{}
+	log, accounts, factors, outbox := &events{}, newAccounts(), newFactors(), newOutbox()
+	accounts.factors, accounts.outbox = factors, outbox
 	return &DB{store.Set{
-		Sessions: newSessions(), Accounts: newAccounts(), Tokens: newTokens(), Throttles: newThrottles(),
-		Sealed: newKeys(), Audit: log, Factors: newFactors(), Signins: newSignins(), Links: newLinks(), Grants: newGrants(), Mail: newOutbox(),
+		Sessions: newSessions(), Accounts: accounts, Tokens: newTokens(), Throttles: newThrottles(),
+		Sealed: newKeys(), Audit: log, Factors: factors, Signins: newSignins(), Links: newLinks(), Grants: newGrants(), Mail: outbox,
 		Webhooks: newWebhooks(log),
 	}}
 }

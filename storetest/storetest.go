@@ -5,7 +5,7 @@
 //	}
 //
 // An implementation of a single interface runs [Sessions], [Accounts], [JoinedView], [Tokens], [Throttles], [Sealed], [Audit], [Factors],
-// [Signins], [Links], [Grants], [Mail] or [Webhooks]. Run leaves out the cases of stores that may be nil and are. Each case is
+// [Signins], [Links], [Grants], [Mail], [Joins] or [Webhooks]. Run leaves out the cases of stores that may be nil and are. Each case is
 // a subtest that is named with a sentence, gets an empty store, and logs the broken promise when it fails.
 //
 // [Faulty] wraps stores so that a chosen call fails, to test the code that uses stores.
@@ -87,6 +87,11 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 	if open(t).Mail != nil {
 		t.Run("mail", func(t *testing.T) {
 			Mail(t, func(t *testing.T) mail.Store { return open(t).Mail })
+		})
+	}
+	if s := open(t); s.Mail != nil && s.Factors != nil && !account.LacksOf(s.Accounts).Join {
+		t.Run("joins", func(t *testing.T) {
+			Joins(t, func(t *testing.T) store.Set { return open(t).Set })
 		})
 	}
 	if open(t).Webhooks != nil {

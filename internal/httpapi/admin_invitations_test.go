@@ -203,24 +203,22 @@ func TestAPrintedInvitationProvesNoAddress(t *testing.T) {
 // TestAnInvitationThatIsWithdrawnMeanwhileMakesNoAccount: it was withdrawn after the link was looked up.
 func TestAnInvitationThatIsWithdrawnMeanwhileMakesNoAccount(t *testing.T) {
 	t.Attr("threat", "SU09")
-	s := start(t, options{mail: byInvitation()})
-	s.superuser("root")
-	secret := s.invite(letters.Invitation{Address: "ada@example.com"})
-	s.api.Letters.Secrets = withdrawn{s.stores.Mail}
-	if r := s.client().send("POST", "/api/auth/signup/complete", completing(secret, "ada", goodPassword)); !isProblem(r, 403, "link_invalid") {
-		t.Errorf("got %d %s", r.StatusCode, r.body)
-	}
-	if _, err := s.stores.Accounts.Find(t.Context(), "ada"); !errors.Is(err, account.ErrNotFound) {
-		t.Errorf("there is an account: %v", err)
-	}
+	onEachJoining(t, byInvitation, func(t *testing.T, s *server) {
+		secret := s.invite(letters.Invitation{Address: "ada@example.com"})
+		s.api.Letters.Secrets = withdrawn{s.stores.Mail}
+		if r := s.client().send("POST", "/api/auth/signup/complete", completing(secret, "ada", goodPassword)); !isProblem(r, 403, "link_invalid") {
+			t.Errorf("got %d %s", r.StatusCode, r.body)
+		}
+		if _, err := s.stores.Accounts.Find(t.Context(), "ada"); !errors.Is(err, account.ErrNotFound) {
+			t.Errorf("there is an account: %v", err)
+		}
+	})
 }
 
 // TestAnInvitationThatIsRenewedMeanwhileMakesNoAccount by its former link, and stays for the new one.
 func TestAnInvitationThatIsRenewedMeanwhileMakesNoAccount(t *testing.T) {
 	t.Attr("threat", "SU09")
-	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
-		s := start(t, options{mail: byInvitation(), stores: open})
-		s.superuser("root")
+	onEachJoining(t, byInvitation, func(t *testing.T, s *server) {
 		secret := s.invite(letters.Invitation{Address: "ada@example.com"})
 		var id string
 		s.api.Letters.Secrets = interruptedInvitations{Store: s.stores.Mail, found: func(i *mail.Invitation) {
@@ -249,6 +247,7 @@ func TestACancelledRequestKeepsNoAccountOfAWithdrawnInvitation(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			s := start(t, options{mail: byInvitation()})
 			s.superuser("root")
+			s.api.Accounts.Store = apart{s.stores.Accounts}
 			secret := s.invite(letters.Invitation{Address: "ada@example.com"})
 			ctx, cancel := context.WithCancel(t.Context())
 			s.api.Letters.Secrets = interruptedInvitations{Store: s.stores.Mail, deletes: func(of mail.Invited) error {
@@ -260,7 +259,7 @@ func TestACancelledRequestKeepsNoAccountOfAWithdrawnInvitation(t *testing.T) {
 				cancel()
 				return row.fails
 			}}
-			if _, _, err := s.api.Letters.CompleteSignUp(ctx, secret, account.NewUser{Username: "ada", Password: goodPassword}); !errors.Is(err, row.want) {
+			if _, _, err := s.api.Letters.CompleteSignUp(ctx, secret, account.NewUser{Username: "ada", Password: goodPassword}, account.Joining{}); !errors.Is(err, row.want) {
 				t.Errorf("got %v, want %v", err, row.want)
 			}
 			if _, err := s.stores.Accounts.Find(t.Context(), "ada"); !errors.Is(err, account.ErrNotFound) {

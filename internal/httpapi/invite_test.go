@@ -15,7 +15,7 @@ import (
 )
 
 // byInvitation returns a postbox whose server lets invited people sign up.
-func byInvitation() *postbox {
+func byInvitation(...string) *postbox {
 	box := newPostbox()
 	box.signUps = letters.SignUps{Invite: true}
 	return box
@@ -77,9 +77,7 @@ func TestAnInvitedPersonMakesAnAccount(t *testing.T) {
 // TestAnInvitationCountsOnce, also for several requests at a time, and after the account has another address.
 func TestAnInvitationCountsOnce(t *testing.T) {
 	t.Attr("threat", "SU09")
-	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
-		s := start(t, options{mail: byInvitation(), stores: open})
-		s.superuser("root")
+	onEachJoining(t, byInvitation, func(t *testing.T, s *server) {
 		secret := s.invite(letters.Invitation{Address: "ada@example.com"})
 		var all sync.WaitGroup
 		var made atomic.Int32

@@ -55,7 +55,7 @@ func completeSignUp(c *call, in completeSignUpIn) (userOut, error) {
 	if err != nil {
 		return userOut{}, err
 	}
-	u, invitation, err := c.api.Letters.CompleteSignUp(c.ctx(), *in.Secret, account.NewUser{Username: *in.Username, Password: *in.Password, Language: c.language()})
+	u, invitation, err := c.api.Letters.CompleteSignUp(c.ctx(), *in.Secret, account.NewUser{Username: *in.Username, Password: *in.Password, Language: c.language()}, account.Joining{})
 	if err != nil {
 		return userOut{}, err
 	}

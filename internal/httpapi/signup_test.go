@@ -72,9 +72,7 @@ func TestAnAccountIsMadeByALinkToItsAddress(t *testing.T) {
 // TestALinkOfASignUpWorksOnce: of several links to one address, and of several requests with one, the first makes the account.
 func TestALinkOfASignUpWorksOnce(t *testing.T) {
 	t.Attr("threat", "SU02")
-	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
-		s := start(t, options{mail: openTo(), stores: open})
-		s.superuser("root")
+	onEachJoining(t, openTo, func(t *testing.T, s *server) {
 		secrets := []string{s.signUpLink("ada@example.com"), s.signUpLink("ADA@example.com")}
 		var all sync.WaitGroup
 		var made atomic.Int32
@@ -383,5 +381,98 @@ func TestAFailingStoreIsNoAnswerToASignUp(t *testing.T) {
 		} else {
 			ok(t, s.client().login("ada", goodPassword))
 		}
+	}
+}
+
+// apart is a database of accounts alone: links and passkeys are in another.
+type apart struct{ account.Store }
+
+func (s apart) Transact(ctx context.Context, do func(account.Tx) error) error {
+	return s.Store.Transact(ctx, func(tx account.Tx) error { return do(apartTx{tx}) })
+}
+
+type apartTx struct{ account.Tx }
+
+func (apartTx) Join(string, account.Joining) error { return account.ErrApart }
+
+// unaware is a database of accounts that has links as well, but not those that are mailed.
+type unaware struct{ account.Store }
+
+func (s unaware) Transact(ctx context.Context, do func(account.Tx) error) error {
+	return s.Store.Transact(ctx, func(tx account.Tx) error { return do(unawareTx{tx}) })
+}
+
+type unawareTx struct{ account.Tx }
+
+func (unawareTx) Join(string, account.Joining) error { return account.ErrLinkSpent }
+
+// joinings are accounts in the database of the links, and in another, which says so at once, when it is asked, or not at all.
+var joinings = map[string]func(s *server){
+	"one database": func(*server) {},
+	"says that it can't": func(s *server) {
+		s.api.Accounts.Store, s.api.Accounts.Lacks.Join = apart{s.stores.Accounts}, true
+	},
+	"says so when asked": func(s *server) { s.api.Accounts.Store = apart{s.stores.Accounts} },
+	"doesn't say it":     func(s *server) { s.api.Accounts.Store = unaware{s.stores.Accounts} },
+}
+
+// onEachJoining runs a test with each of joinings on each store.
+func onEachJoining(t *testing.T, box func(...string) *postbox, test func(t *testing.T, s *server)) {
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		for name, change := range joinings {
+			t.Run(name, func(t *testing.T) {
+				s := start(t, options{mail: box(), stores: open})
+				s.superuser("root")
+				change(s)
+				test(t, s)
+			})
+		}
+	})
+}
+
+// TestALinkAndItsAccountAreOneStep: whichever call of the stores fails, before or after it is done, and in all that follow, there is the link or the
+// account. So it is with a crash. The person is told that it isn't known, and what is left works.
+func TestALinkAndItsAccountAreOneStep(t *testing.T) {
+	t.Attr("threat", "SU12")
+	for kind, link := range map[string]func(*server) string{
+		"sign-up":    func(s *server) string { return s.signUpLink("ada@example.com") },
+		"invitation": func(s *server) string { return s.invite(letters.Invitation{Address: "ada@example.com"}) },
+	} {
+		for _, after := range []bool{false, true} {
+			for n := 1; ; n++ {
+				inner := inSQLite(t)
+				s := start(t, options{mail: openTo(), stores: func(*testing.T) stores { return inner }})
+				s.superuser("root")
+				secret := link(s)
+				plan := &storetest.Plan{Call: n, Rest: true, After: after}
+				down := faulty(inner, plan)
+				s.api.Letters.Secrets, s.api.Accounts.Store = down.Mail, down.Accounts
+				r := s.client().send("POST", "/api/auth/signup/complete", completing(secret, "ada", goodPassword))
+				s.api.Letters.Secrets, s.api.Accounts.Store = inner.Mail, inner.Accounts
+				s.oneOf(kind, n, r, secret)
+				if len(plan.Calls()) < n {
+					ok(t, r)
+					break
+				}
+			}
+		}
+	}
+}
+
+// oneOf ends the test unless the link works and there is no account, or the other way round, also once the account has another address.
+func (s *server) oneOf(kind string, n int, r *answer, secret string) {
+	s.t.Helper()
+	u, err := s.stores.Accounts.Find(s.t.Context(), "ada@example.com")
+	made := err == nil
+	if !made && !errors.Is(err, account.ErrNotFound) {
+		s.t.Fatal(err)
+	}
+	if made {
+		ok(s.t, s.client().login("ada", goodPassword))
+		s.with(u, func(u *account.User) { u.Email = "moved@example.com" })
+	}
+	again := s.client().send("POST", "/api/auth/signup/complete", completing(secret, "again", goodPassword))
+	if works := again.StatusCode == 200; works == made || !works && !isProblem(again, 403, "link_invalid") {
+		s.t.Errorf("%s, call %d failed with %d %s: the account is there: %v, and then the link: %d %s", kind, n, r.StatusCode, r.body, made, again.StatusCode, again.body)
 	}
 }

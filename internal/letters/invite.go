@@ -183,46 +183,18 @@ func (s *Service) writeInvitation(ctx context.Context, r *outbox.Request, base s
 
 // acceptInvitation makes the account of an invited person, as [Service.CompleteSignUp] does. [ErrLink] also if the invitation is void:
 // what the administrator wanted can't be done.
-func (s *Service) acceptInvitation(ctx context.Context, secret string, n account.NewUser) (*account.User, *mail.Invitation, error) {
+func (s *Service) acceptInvitation(ctx context.Context, secret string, n account.NewUser, j account.Joining) (*account.User, *mail.Invitation, error) {
 	i, err := s.findInvitation(ctx, secret)
 	if err != nil {
 		return nil, nil, err
 	}
 	n.Email, n.Groups = i.Address, i.Groups
-	u, err := s.inviting(i).SignUp(ctx, n, !i.Printed)
-	if errors.Is(err, account.ErrAddressTaken) || isVoid(err) {
-		return nil, nil, ErrLink
+	u, err := s.join(ctx, s.inviting(i), n, !i.Printed, j)
+	if isVoid(err) {
+		err = ErrLink
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := s.spendInvitation(ctx, i); err != nil {
-		if left := s.takeBack(ctx, u); left != nil {
-			return nil, nil, left
-		}
-		return nil, nil, err
-	}
 	return u, i, nil
-}
-
-// spendInvitation deletes an invitation of which an account was made. [ErrLink] if it was withdrawn, renewed or replaced meanwhile.
-func (s *Service) spendInvitation(ctx context.Context, i *mail.Invitation) error {
-	// The account exists, so this doesn't end with the request.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endFor)
-	defer cancel()
-	n, err := s.Secrets.DeleteInvitations(ctx, mail.Invited{Hash: i.Hash})
-	if err == nil && n == 0 {
-		err = ErrLink
-	}
-	return err
-}
-
-// takeBack deletes an account that was made of an invitation which may not have counted any more.
-func (s *Service) takeBack(ctx context.Context, u *account.User) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endFor)
-	defer cancel()
-	if err := s.Accounts.Delete(ctx, u.ID); !errors.Is(err, account.ErrNotFound) {
-		return err
-	}
-	return nil
 }

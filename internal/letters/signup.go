@@ -156,15 +156,16 @@ func (s *Service) SignUpAddress(ctx context.Context, secret string) (string, err
 
 // CompleteSignUp makes the account of a person who has opened the link of [Service.SignUp] or [Service.Invite], with the address that
 // the link was mailed to, which is thereby proven. [ErrLink], also if there is an account with this address by now: of several links, and of several
-// requests with one, the first makes the account. [ErrSignUpClosed], [ErrAddressRefused], *[account.InvalidError]; after these errors
-// the link can be used again. It also returns the invitation that was used; nil without one. It sets the address and the groups of n.
-func (s *Service) CompleteSignUp(ctx context.Context, secret string, n account.NewUser) (*account.User, *mail.Invitation, error) {
+// requests with one, the first makes the account. [ErrSignUpClosed], [ErrAddressRefused], *[account.InvalidError], and with a passkey factor.ErrExists and [ErrPasskeyApart]; after these errors
+// the link can be used again. It also returns the invitation that was used; nil without one. It sets the address and the groups of n, and the link of j.
+func (s *Service) CompleteSignUp(ctx context.Context, secret string, n account.NewUser, j account.Joining) (*account.User, *mail.Invitation, error) {
 	if err := s.MayJoin(ctx); err != nil {
 		return nil, nil, err
 	}
-	found, address, err := s.findSecret(ctx, signUp, secret)
+	j.Link = hashOf(secret)
+	_, address, err := s.findSecret(ctx, signUp, secret)
 	if errors.Is(err, ErrLink) {
-		return s.acceptInvitation(ctx, secret, n)
+		return s.acceptInvitation(ctx, secret, n, j)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -176,18 +177,15 @@ func (s *Service) CompleteSignUp(ctx context.Context, secret string, n account.N
 		return nil, nil, err
 	}
 	n.Email = address
-	u, err := s.Accounts.SignUp(ctx, n, true)
-	if errors.Is(err, account.ErrAddressTaken) {
-		return nil, nil, ErrLink
-	}
+	u, err := s.join(ctx, s.Accounts, n, true, j)
 	if err != nil {
 		return nil, nil, err
 	}
 	// The account exists, so this doesn't end with the request. As long as the account has the address no link makes another.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endFor)
 	defer cancel()
-	if err := errors.Join(s.spend(ctx, found), s.Withdraw(ctx, address)); err != nil {
-		s.Log.LogAttrs(ctx, slog.LevelWarn, "secret of a sign-up not deleted", slog.Any("error", err))
+	if err := s.Withdraw(ctx, address); err != nil {
+		s.Log.LogAttrs(ctx, slog.LevelWarn, "invitation of an address that signed up not deleted", slog.Any("error", err))
 	}
 	return u, nil, nil
 }

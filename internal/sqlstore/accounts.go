@@ -18,6 +18,7 @@ type accounts struct {
 	groups      groups
 	resets      resets
 	imports     imports
+	joins       joins
 
 	load, find                                             rowQuery
 	reload                                                 *statement // in write

@@ -118,13 +118,7 @@ func scanFactor(row scanner) (*factor.Factor, error) {
 }
 
 func (s *factors) Add(ctx context.Context, f *factor.Factor) error {
-	text := s.dialect.Bytes
-	var credential any // NULL
-	if f.Credential != nil {
-		credential = f.Credential
-	}
-	n, err := affected(s.add.ExecContext(ctx, text(f.ID), text(f.User), text(string(f.Kind)), text(f.Name), text(string(f.State)), text(f.Epoch),
-		f.Created, f.Used, f.Counter, credential, text(f.RPID), bytesOrEmpty(f.Data)))
+	n, err := affected(s.add.ExecContext(ctx, s.row(f)...))
 	if err != nil {
 		return fmt.Errorf("add factor: %w", err)
 	}
@@ -132,6 +126,19 @@ func (s *factors) Add(ctx context.Context, f *factor.Factor) error {
 		return factor.ErrExists
 	}
 	return nil
+}
+
+// row returns the values of factorColumns.
+func (s *factors) row(f *factor.Factor) []any {
+	text := s.dialect.Bytes
+	var credential any // NULL
+	if f.Credential != nil {
+		credential = f.Credential
+	}
+	return []any{
+		text(f.ID), text(f.User), text(string(f.Kind)), text(f.Name), text(string(f.State)), text(f.Epoch),
+		f.Created, f.Used, f.Counter, credential, text(f.RPID), bytesOrEmpty(f.Data),
+	}
 }
 
 func (s *factors) SetState(ctx context.Context, id string, from, to factor.State, epoch string) error {

@@ -11,8 +11,8 @@ import (
 
 // invitations are the statements of the outbox about invitations.
 type invitations struct {
-	put, renew, list, delete, deleteExpired *statement
-	find, load                              rowQuery
+	put, renew, list, delete, spend, deleteExpired *statement
+	find, load                                     rowQuery
 }
 
 const invitationColumns = `id, address, login, member_of, language, inviter, printed, hash, created, expires`
@@ -28,6 +28,7 @@ func newInvitations(p *preparer) invitations {
 		load:   p.row(`SELECT ` + invitationColumns + ` FROM invitations WHERE id = $1`),
 		list:   p.reading(`SELECT ` + invitationColumns + ` FROM invitations WHERE id > $1 ORDER BY id LIMIT $2`),
 		delete: p.writing(`DELETE FROM invitations WHERE id = $1 OR login = $2 OR inviter = $3 AND inviter <> $4 OR hash = $5`),
+		spend:  p.writing(`DELETE FROM invitations WHERE hash = $1`),
 		deleteExpired: p.writing(`DELETE FROM invitations WHERE ` + p.dialect.among(`id`,
 			`SELECT id FROM invitations WHERE expires <= $1 ORDER BY expires LIMIT $2`+p.dialect.SkipLocked) + p.alone()),
 	}

@@ -102,11 +102,12 @@ type DB struct {
 // caller closes them.
 func New(ctx context.Context, read, write *sql.DB, d Dialect) (*DB, error) {
 	p := &preparer{ctx: ctx, read: read, write: write, dialect: d}
-	accounts := newAccounts(p)
+	accounts, factors, outbox := newAccounts(p), newFactors(p), newOutbox(p)
+	accounts.joins = joins{factors, outbox}
 	db := &DB{store.Set{
 		Sessions: newSessions(p, accounts), Accounts: accounts, Tokens: newTokens(p), Throttles: newThrottles(p),
-		Sealed: newKeys(p), Audit: newEvents(p), Factors: newFactors(p), Signins: newSignins(p), Links: newLinks(p), Grants: newGrants(p),
-		Mail: newOutbox(p), Webhooks: newWebhooks(p),
+		Sealed: newKeys(p), Audit: newEvents(p), Factors: factors, Signins: newSignins(p), Links: newLinks(p), Grants: newGrants(p),
+		Mail: outbox, Webhooks: newWebhooks(p),
 	}, newHealth(p)}
 	if p.err != nil {
 		return nil, fmt.Errorf("prepare statement: %w", p.err)
