@@ -126,7 +126,7 @@ type Tx interface {
 	// is none.
 	Reset(id string, now int64) (secretHash [32]byte, expires int64, err error)
 
-	// Join spends the link with which a user joins whom Create has added in this step, and adds the user's passkey if there is one, with the
+	// Join spends the link with which a user joins that Create has added in this step, and adds the user's passkey if there is one, with the
 	// handle and the recovery codes. ErrLinkSpent if there is no such link; factor.ErrExists if the credential or the handle is another
 	// user's. ErrApart if the Store can't do this in the same step, as its Lacks says then.
 	Join(user string, j Joining) error
