@@ -24,4 +24,7 @@ export CLOAKROOM_TESTS_NEED_ALL=1
 (cd test/otherop && go test -vet=all ./...)
 (cd examples/routers && go test -vet=all ./...)
 (cd release && go test -vet=all -timeout 60m ./...)
-go test -vet=all -timeout 30m "$@" ./...
+# Many tests wait, for servers and for what must happen, so more packages run at once than there are processors. The longest begin.
+longest="./test/server ./internal/httpapi ./django ./postgres ./cmd/cloakroom ./test/gateway"
+# shellcheck disable=SC2086
+go test -vet=all -timeout 30m -p "$(($(nproc) * 2))" "$@" $longest ./...

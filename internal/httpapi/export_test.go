@@ -1,6 +1,10 @@
 package httpapi
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+	"sync"
+)
 
 // Route is a row of the table of routes.
 type Route struct {
@@ -11,14 +15,16 @@ type Route struct {
 func (r Route) String() string { return r.Method + " " + r.Path }
 
 // Routes returns the table of routes.
-func Routes() []Route {
+func Routes() []Route { return slices.Clone(allRoutes()) }
+
+var allRoutes = sync.OnceValue(func() []Route {
 	all := make([]Route, len(routes))
 	for i, t := range routes {
 		_, plain := t.handler(&API{}).(compatHandler)
 		all[i] = Route{t.method, t.path, plain}
 	}
 	return all
-}
+})
 
 // Login has the fields of the body of a sign-in. Absent fields are nil.
 type Login struct {

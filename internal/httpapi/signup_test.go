@@ -444,7 +444,7 @@ func TestALinkAndItsAccountAreOneStep(t *testing.T) {
 				s := start(t, options{mail: openTo(), stores: func(*testing.T) stores { return inner }})
 				s.superuser("root")
 				secret := link(s)
-				plan := &storetest.Plan{Call: n, Rest: true, After: after}
+				plan := &storetest.FaultPlan{Call: n, Rest: true, After: after}
 				down := faulty(inner, plan)
 				s.api.Letters.Secrets, s.api.Accounts.Store = down.Mail, down.Accounts
 				r := s.client().send("POST", "/api/auth/signup/complete", completing(secret, "ada", goodPassword))
