@@ -117,7 +117,12 @@ func (c *Config) cacheOf(ctx context.Context, st *storage) (*nearcache.Config, e
 		return c.postgresFeed(ctx, cmp.Or(c.Feed, c.DB), c.DB, "")
 	case c.Feed != "":
 		return nil, errors.New("Config.Feed: only a database Config.DB postgres://… has a feed")
-	case st.sqlite == nil || strict:
+	case st.sqlite == nil:
+		return nil, nil
+	case strict:
+		if err := st.sqlite.RememberRows(ctx); err != nil {
+			c.Log.LogAttrs(ctx, slog.LevelInfo, "each row is read from the file", slog.Any("reason", err))
+		}
 		return nil, nil
 	}
 	commits, err := st.sqlite.Commits(ctx)

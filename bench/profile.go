@@ -7,11 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/pprof"
+	"strings"
 	"time"
 )
 
 // profiled are the contenders whose profiles show the cost of a check, and a handler that checks nothing.
-var profiled = []string{"me/memory/fenced", "bare", "hs256"}
+var profiled = []string{
+	"me/memory/fenced", "me/sqlite/strict", "me/postgres/strict", "me/redis/strict", "bare", "hs256",
+}
 
 // young is how long a server is warmed up. A node whose feed has just come up doesn't serve from its cache yet.
 const young = 3 * time.Second
@@ -19,11 +22,14 @@ const young = 3 * time.Second
 // profile writes profiles of the processor time, for go tool pprof.
 func (b *bench) profile(ctx context.Context, dir string, d time.Duration) error {
 	for _, name := range profiled {
+		if !b.wanted(name) {
+			continue
+		}
 		s, err := b.spec(ctx, name)
 		if err != nil {
 			return err
 		}
-		file := filepath.Base(name) + ".pprof"
+		file := strings.ReplaceAll(name, "/", "-") + ".pprof"
 		if s.Profile, err = filepath.Abs(filepath.Join(dir, file)); err != nil {
 			return err
 		}

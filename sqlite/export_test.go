@@ -20,5 +20,49 @@ func ConnectWith(ctx context.Context, path, name, value, reads string) error {
 // RowConn reads single rows.
 type RowConn = rowConn
 
+// Row is a row of an answer.
+type Row = row
+
 // OpenRowConn opens the file that a URI of SQLite's names.
 func OpenRowConn(uri string) (*RowConn, error) { return openRowConn(uri) }
+
+// OccupyReaders takes all connections that read, until release is called.
+func (db *DB) OccupyReaders() (release func()) {
+	slots := db.rows.limit.slots
+	for range cap(slots) {
+		slots <- struct{}{}
+	}
+	return func() {
+		for range cap(slots) {
+			<-slots
+		}
+	}
+}
+
+// Remembered returns how many parameters of queries have remembered rows, and their memory in bytes.
+func (db *DB) Remembered() (rows, bytes int) {
+	m := &db.rows.memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.rows), m.size
+}
+
+// RowMemory remembers rows.
+type RowMemory struct{ memory rowMemory }
+
+// NewRowMemory returns a memory that compares these numbers of commits.
+func NewRowMemory(commits func() (all uint64, ok bool)) *RowMemory {
+	return &RowMemory{rowMemory{commits: commits}}
+}
+
+// Find returns the remembered row of a query; nil if there is none.
+func (m *RowMemory) Find(query, id string) *Row { return m.memory.find(query, []any{[]byte(id)}) }
+
+// Read remembers a row that was read while something happened.
+func (m *RowMemory) Read(query, id string, r *Row, meanwhile func()) {
+	before, ok := m.memory.begin()
+	meanwhile()
+	if ok {
+		m.memory.keep(before, query, []any{[]byte(id)}, r)
+	}
+}

@@ -18,12 +18,22 @@ func newReadLimit(file dbFile, slots int) readLimit {
 
 // acquire waits for a slot, and returns what frees it.
 func (l readLimit) acquire(ctx context.Context) (release func(), err error) {
+	if err := l.verify(ctx); err != nil {
+		return nil, err
+	}
+	return l.wait(ctx)
+}
+
+// verify returns an error if ctx has ended, or the file isn't in its place.
+func (l readLimit) verify(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return err
 	}
-	if err := l.file.verify(); err != nil {
-		return nil, err
-	}
+	return l.file.verify()
+}
+
+// wait is acquire after verify.
+func (l readLimit) wait(ctx context.Context) (release func(), err error) {
 	select {
 	case l.slots <- struct{}{}:
 		return l.free, nil

@@ -8,8 +8,6 @@ import (
 	"modernc.org/libc"
 	"modernc.org/libc/sys/types"
 	lib "modernc.org/sqlite/lib"
-
-	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
 )
 
 // rowConn is a connection to a file that reads single rows. It calls the same SQLite as the driver of package database/sql, without
@@ -21,6 +19,7 @@ type rowConn struct {
 	out     uintptr // room for a pointer that SQLite returns
 	args    uintptr // room for an argument
 	argRoom int
+	texts   []byte // of the row that is being copied
 	queries map[string]*statement
 }
 
@@ -83,24 +82,24 @@ func (c *rowConn) Close() error {
 	return err
 }
 
-// Read runs a query and calls scan with the first row of its answer, which must not be used after scan has returned. It reports
-// whether there was one. The parameters are string, []byte, int64 or int. The query stays prepared.
-func (c *rowConn) Read(query string, scan func(sqlstore.Columns) error, params ...any) (found bool, err error) {
+// Read runs a query and returns a copy of the first row of its answer; nil if there is none. The parameters are string, []byte, int64
+// or int. The query stays prepared.
+func (c *rowConn) Read(query string, params ...any) (r *row, err error) {
 	s, err := c.prepare(query)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	if len(params) != s.params {
-		return false, fmt.Errorf("the query has %d parameters, got %d", s.params, len(params))
+		return nil, fmt.Errorf("the query has %d parameters, got %d", s.params, len(params))
 	}
 	for i, p := range params {
 		if err := c.bind(s, int32(i+1), p); err != nil {
-			return false, err
+			return nil, err
 		}
 	}
 	code := lib.Xsqlite3_step(c.tls, s.p)
 	if code == lib.SQLITE_ROW {
-		err = scan(&reachedRow{c: c, s: s, last: -1})
+		r, err = c.copy(s)
 	} else if code != lib.SQLITE_DONE {
 		err = c.err(code)
 	}
@@ -108,20 +107,19 @@ func (c *rowConn) Read(query string, scan func(sqlstore.Columns) error, params .
 	if reset := lib.Xsqlite3_reset(c.tls, s.p); reset != lib.SQLITE_OK && err == nil {
 		err = c.err(reset)
 	}
-	return code == lib.SQLITE_ROW, err
+	return r, err
 }
 
 // Set sets a PRAGMA, and returns the value that it has afterwards: SQLite ignores what it can't carry out.
 func (c *rowConn) Set(pragma, value string) (got string, err error) {
-	ignore := func(sqlstore.Columns) error { return nil }
-	if _, err := c.Read("PRAGMA "+pragma+" = "+value, ignore); err != nil {
+	if _, err := c.Read("PRAGMA " + pragma + " = " + value); err != nil {
 		return "", err
 	}
-	_, err = c.Read("PRAGMA "+pragma, func(r sqlstore.Columns) (err error) {
-		got, err = r.Text(0)
-		return err
-	})
-	return got, err
+	r, err := c.Read("PRAGMA " + pragma)
+	if r == nil || err != nil {
+		return "", err
+	}
+	return r.Text(0)
 }
 
 func (c *rowConn) prepare(query string) (*statement, error) {
@@ -218,58 +216,43 @@ func (c *rowConn) err(code int32) error {
 	return fmt.Errorf("%s (%d)", text, code)
 }
 
-// reachedRow is the row that a query has reached. It implements [sqlstore.Columns].
-type reachedRow struct {
-	c     *rowConn
-	s     *statement
-	last  int     // the column that was asked for last
-	found uintptr // its sqlite3_value
-}
-
-func (r *reachedRow) Len() int { return r.s.columns }
-func (r *reachedRow) Null(i int) bool {
-	return lib.Xsqlite3_value_type(r.c.tls, r.value(i)) == lib.SQLITE_NULL
-}
-
-// value is a column's sqlite3_value, which is cheaper to read than the column. It may be used since the connection is used by one
-// goroutine at a time, without SQLite's mutexes.
-func (r *reachedRow) value(i int) uintptr {
-	if i != r.last {
-		r.last, r.found = i, lib.Xsqlite3_column_value(r.c.tls, r.s.p, int32(i))
+// copy returns a copy of the row that a query has reached.
+func (c *rowConn) copy(s *statement) (*row, error) {
+	r := &row{columns: make([]column, s.columns)}
+	c.texts = c.texts[:0]
+	for i := range r.columns {
+		// A sqlite3_value is cheaper to read than the column. It may be used since the connection is used by one goroutine at a time,
+		// without SQLite's mutexes.
+		v := lib.Xsqlite3_column_value(c.tls, s.p, int32(i))
+		switch col := &r.columns[i]; lib.Xsqlite3_value_type(c.tls, v) {
+		case lib.SQLITE_NULL:
+			col.kind = null
+		case lib.SQLITE_INTEGER:
+			col.kind, col.n = integer, lib.Xsqlite3_value_int64(c.tls, v)
+		case lib.SQLITE_BLOB:
+			if err := c.append(col, lib.Xsqlite3_value_blob(c.tls, v), v); err != nil {
+				return nil, err
+			}
+		default: // a floating-point number is read as text
+			if err := c.append(col, lib.Xsqlite3_value_text(c.tls, v), v); err != nil {
+				return nil, err
+			}
+		}
 	}
-	return r.found
+	r.texts = string(c.texts)
+	return r, nil
 }
 
-func (r *reachedRow) Int64(i int) (int64, error) {
-	return lib.Xsqlite3_value_int64(r.c.tls, r.value(i)), nil
-}
-
-func (r *reachedRow) Text(i int) (string, error) {
-	v := r.value(i)
-	p := lib.Xsqlite3_value_text(r.c.tls, v)
-	if p == 0 {
-		return "", r.memory()
+// append makes a column the text or blob at p, which is that of a sqlite3_value.
+func (c *rowConn) append(col *column, p, value uintptr) error {
+	size := 0
+	if p != 0 {
+		size = int(lib.Xsqlite3_value_bytes(c.tls, value))
+	} else if lib.Xsqlite3_errcode(c.tls, c.db)&0xff == lib.SQLITE_NOMEM {
+		return errMemory // otherwise the value is empty
 	}
-	return string(bytesAt(p, r.size(v))), nil
-}
-
-// Bytes returns a copy.
-func (r *reachedRow) Bytes(i int) ([]byte, error) {
-	v := r.value(i)
-	p := lib.Xsqlite3_value_blob(r.c.tls, v)
-	if p == 0 {
-		return []byte{}, r.memory() // the value is empty, unless there is no memory
-	}
-	return append([]byte{}, bytesAt(p, r.size(v))...), nil
-}
-
-// size is that of the text or blob that was asked for last.
-func (r *reachedRow) size(v uintptr) int { return int(lib.Xsqlite3_value_bytes(r.c.tls, v)) }
-
-// memory returns an error if SQLite had no memory for the last value.
-func (r *reachedRow) memory() error {
-	if lib.Xsqlite3_errcode(r.c.tls, r.c.db)&0xff == lib.SQLITE_NOMEM {
-		return errMemory
-	}
+	col.kind, col.n = text, int64(len(c.texts))
+	c.texts = append(c.texts, bytesAt(p, size)...)
+	col.end = len(c.texts)
 	return nil
 }

@@ -2,13 +2,11 @@ package sqlite_test
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
 	"github.com/cloakroom-auth/cloakroom/sqlite"
 )
 
@@ -41,21 +39,26 @@ func openRowFile(t *testing.T, path string) *sqlite.RowConn {
 	return c
 }
 
+// readRow returns a row, and fails if there is none.
+func readRow(t *testing.T, c *sqlite.RowConn, query string, params ...any) *sqlite.Row {
+	t.Helper()
+	r, err := c.Read(query, params...)
+	if err != nil || r == nil {
+		t.Fatalf("%s: row %v, %v", query, r, err)
+	}
+	return r
+}
+
 // readTexts returns the columns of a row as texts, and fails if there is no row.
 func readTexts(t *testing.T, c *sqlite.RowConn, query string, params ...any) (all []string) {
 	t.Helper()
-	found, err := c.Read(query, func(r sqlstore.Columns) error {
-		for i := range r.Len() {
-			text, err := r.Text(i)
-			if err != nil {
-				return err
-			}
-			all = append(all, text)
+	r := readRow(t, c, query, params...)
+	for i := range r.Len() {
+		text, err := r.Text(i)
+		if err != nil {
+			t.Fatal(err)
 		}
-		return nil
-	}, params...)
-	if err != nil || !found {
-		t.Fatalf("%s: found %v, %v", query, found, err)
+		all = append(all, text)
 	}
 	return all
 }
@@ -67,67 +70,73 @@ func TestParametersComeBackAsTheyWere(t *testing.T) {
 		if got := readTexts(t, c, "SELECT $1", text); got[0] != text {
 			t.Errorf("got %q, want %q", got[0], text)
 		}
-		_, err := c.Read("SELECT $1, length($1)", func(r sqlstore.Columns) error {
-			got, err := r.Bytes(0)
-			n, _ := r.Int64(1)
-			if !bytes.Equal(got, []byte(text)) || n != int64(len(text)) || got == nil {
-				t.Errorf("got %q of length %d, want %q", got, n, text)
-			}
-			return err
-		}, []byte(text))
-		if err != nil {
-			t.Error(err)
+		r := readRow(t, c, "SELECT $1, length($1)", []byte(text))
+		got, err := r.Bytes(0)
+		if n, _ := r.Int64(1); !bytes.Equal(got, []byte(text)) || n != int64(len(text)) || got == nil || err != nil {
+			t.Errorf("got %q of length %d, want %q (%v)", got, n, text, err)
 		}
 	}
 	for _, n := range []int64{0, 1, -1, 1 << 62} {
-		_, err := c.Read("SELECT $1", func(r sqlstore.Columns) (err error) {
-			if got, _ := r.Int64(0); got != n {
-				t.Errorf("got %d, want %d", got, n)
-			}
-			return nil
-		}, n)
-		if err != nil {
-			t.Error(err)
+		if got, err := readRow(t, c, "SELECT $1", n).Int64(0); got != n || err != nil {
+			t.Errorf("got %d, want %d (%v)", got, n, err)
 		}
 	}
 }
 
 func TestNullIsToldFromTheEmptyText(t *testing.T) {
-	_, err := openRow(t).Read("SELECT NULL, ''", func(r sqlstore.Columns) error {
-		if !r.Null(0) || r.Null(1) {
-			t.Errorf("got %v and %v, want true and false", r.Null(0), r.Null(1))
+	if r := readRow(t, openRow(t), "SELECT NULL, ''"); !r.Null(0) || r.Null(1) {
+		t.Errorf("got %v and %v, want true and false", r.Null(0), r.Null(1))
+	}
+}
+
+func TestNumbersAndTextsStandForEachOther(t *testing.T) {
+	r := readRow(t, openRow(t), "SELECT 17, '18', 1.5, 'x', x'3139'")
+	for i, want := range []string{"17", "18", "1.5", "x", "19"} {
+		if got, err := r.Text(i); got != want || err != nil {
+			t.Errorf("column %d as text: got %q, want %q (%v)", i, got, want, err)
 		}
-		return nil
-	})
-	if err != nil {
-		t.Error(err)
+	}
+	for i, want := range map[int]int64{0: 17, 1: 18, 4: 19} {
+		if got, err := r.Int64(i); got != want || err != nil {
+			t.Errorf("column %d as a number: got %d, want %d (%v)", i, got, want, err)
+		}
+	}
+	for _, i := range []int{2, 3} {
+		if got, err := r.Int64(i); err == nil {
+			t.Errorf("column %d is no whole number: got %d", i, got)
+		}
+	}
+}
+
+func TestARowOutlivesTheNextOne(t *testing.T) {
+	c := openRow(t)
+	first := readRow(t, c, "SELECT $1, $1", []byte("first"))
+	readRow(t, c, "SELECT $1, $1", []byte("other"))
+	if got, _ := first.Text(1); got != "first" {
+		t.Errorf("got %q after another read", got)
+	}
+	bytes, _ := first.Bytes(0)
+	bytes[0] = 'x'
+	if got, _ := first.Bytes(0); string(got) != "first" {
+		t.Errorf("got %q after a change of what was returned", got)
 	}
 }
 
 func TestNoRowIsNoError(t *testing.T) {
-	found, err := openRow(t).Read("SELECT 1 WHERE $1 = 2", func(sqlstore.Columns) error {
-		t.Error("scan was called")
-		return nil
-	}, 1)
-	if found || err != nil {
-		t.Errorf("got %v, %v; want false, nil", found, err)
+	if r, err := openRow(t).Read("SELECT 1 WHERE $1 = 2", 1); r != nil || err != nil {
+		t.Errorf("got %v, %v; want none", r, err)
 	}
 }
 
 func TestWhatFailsIsAnError(t *testing.T) {
 	c := openRow(t)
-	none := func(sqlstore.Columns) error { return nil }
 	for query, params := range map[string][]any{
 		"SELECT": nil, "SELECT * FROM nothing": nil, "SELECT $1": nil, "SELECT 1": {1}, "SELECT $1 AS a": {true},
 		"SELECT $1 AS b": {make([]byte, 2<<20)}, "SELECT json('{')": nil,
 	} {
-		if _, err := c.Read(query, none, params...); err == nil {
+		if _, err := c.Read(query, params...); err == nil {
 			t.Errorf("%s with %d parameters: no error", query, len(params))
 		}
-	}
-	failed := errors.New("scan failed")
-	if _, err := c.Read("SELECT 1", func(sqlstore.Columns) error { return failed }); !errors.Is(err, failed) {
-		t.Errorf("got %v, want the error of scan", err)
 	}
 	if got := readTexts(t, c, "SELECT 'still'"); got[0] != "still" {
 		t.Errorf("after errors: got %q", got)
@@ -140,10 +149,9 @@ func TestWhatFailsIsAnError(t *testing.T) {
 func TestAReadHoldsNoTransactionOpen(t *testing.T) {
 	path := emptyFile(t)
 	writer, reader := openRowFile(t, path), openRowFile(t, path)
-	none := func(sqlstore.Columns) error { return nil }
 	run := func(query string) {
 		t.Helper()
-		if _, err := writer.Read(query, none); err != nil {
+		if _, err := writer.Read(query); err != nil {
 			t.Fatal(query, err)
 		}
 	}

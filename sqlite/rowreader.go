@@ -14,6 +14,7 @@ import (
 type rowReader struct {
 	limit     readLimit
 	connector connector
+	memory    rowMemory
 
 	mu     sync.Mutex
 	idle   []*rowConn
@@ -23,26 +24,42 @@ type rowReader struct {
 // read implements sqlstore.Dialect.ReadRow. It waits for a connection until ctx ends; the read itself is over before ctx could end
 // it. A connection whose read has failed is closed.
 func (r *rowReader) read(ctx context.Context, query string, scan func(sqlstore.Columns) error, args ...any) error {
-	release, err := r.limit.acquire(ctx)
+	if err := r.limit.verify(ctx); err != nil {
+		return err
+	}
+	if known := r.memory.find(query, args); known != nil {
+		return scan(known)
+	}
+	found, err := r.ask(ctx, query, args)
 	if err != nil {
 		return err
+	}
+	if found == nil {
+		return sql.ErrNoRows
+	}
+	return scan(found)
+}
+
+// ask reads a row from the file, and remembers it.
+func (r *rowReader) ask(ctx context.Context, query string, args []any) (*row, error) {
+	release, err := r.limit.wait(ctx)
+	if err != nil {
+		return nil, err
 	}
 	defer release()
 	c, err := r.take()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	found, err := c.Read(query, scan, args...)
+	before, known := r.memory.begin()
+	found, err := c.Read(query, args...)
 	if err != nil {
-		return errors.Join(err, c.Close())
+		return nil, errors.Join(err, c.Close())
 	}
-	if err := r.put(c); err != nil {
-		return err
+	if known && found != nil {
+		r.memory.keep(before, query, args, found)
 	}
-	if !found {
-		return sql.ErrNoRows
-	}
-	return nil
+	return found, r.put(c)
 }
 
 // take returns an idle connection, or a new one.
@@ -78,6 +95,7 @@ func (r *rowReader) close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
+	r.memory.close()
 	var all []error
 	for _, c := range r.idle {
 		all = append(all, c.Close())

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"sync/atomic"
 
 	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
 	"github.com/cloakroom-auth/cloakroom/internal/walwatch"
@@ -36,6 +37,7 @@ type DB struct {
 	read, write *sql.DB
 	rows        *rowReader
 	commits     *walwatch.Counter
+	remembers   atomic.Bool // see RememberRows
 }
 
 // Open opens the file and brings its schema up to date as [Migrate] does. If there is no file, it makes one with the mode
@@ -60,6 +62,7 @@ func (h home) open(ctx context.Context) (*DB, error) {
 	db.read.SetMaxIdleConns(readers)
 	limit := newReadLimit(file, readers)
 	db.rows = &rowReader{limit: limit, connector: connector{real, reading}}
+	db.rows.memory.commits = db.counted
 	d := h.dialect
 	d.AcquireReader, d.ReadRow = limit.acquire, db.rows.read
 	stores, err := sqlstore.New(ctx, db.read, db.write, d)
@@ -109,11 +112,37 @@ type CommitCounter interface {
 // Commits returns the counter of commits to the file. Where commits can't be counted, on other systems than Linux, it returns
 // an error. Close ends the counting.
 func (db *DB) Commits(ctx context.Context) (CommitCounter, error) {
-	hold := func() (io.Closer, error) { return openReader(ctx, db.file.real) }
-	if err := db.commits.Open(db.file.real, hold); err != nil {
+	if err := db.count(ctx); err != nil {
 		return nil, err
 	}
 	return db.commits, nil
+}
+
+// count begins to count the commits.
+func (db *DB) count(ctx context.Context) error {
+	return db.commits.Open(db.file.real, func() (io.Closer, error) { return openReader(ctx, db.file.real) })
+}
+
+// RememberRows makes the DB remember the rows that it reads one by one, such as that of a session, until the next commit to the file,
+// by whatever process: 4 MiB of them at most. What it returns is the same as without: it compares the header of the log's index at each
+// read, by which SQLite itself decides whether the pages in its cache are still those of the file. Where commits can't be counted, on
+// other systems than Linux, it returns an error.
+func (db *DB) RememberRows(ctx context.Context) error {
+	if err := db.count(ctx); err != nil {
+		return err
+	}
+	db.remembers.Store(true)
+	return nil
+}
+
+// counted returns the number of commits to the file for the memory of rows. It is not ok without one, and while it isn't known whether
+// there is another commit.
+func (db *DB) counted() (all uint64, ok bool) {
+	if !db.remembers.Load() {
+		return 0, false
+	}
+	all, _, ok = db.commits.Seen()
+	return all, ok
 }
 
 // openReader returns a pool with one open connection to the database.

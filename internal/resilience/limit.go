@@ -36,18 +36,6 @@ func Limit(ctx context.Context, d time.Duration) (_ context.Context, cancel func
 	}
 }
 
-// forCheck is how long one check of a credential may wait for a store. A store that takes longer counts as an outage.
-const forCheck = 5 * time.Second
-
-// LimitCheck returns a context for one check of a credential in a store: it ends when ctx does, or after five seconds. Call
-// cancel when the check is done.
-func LimitCheck(ctx context.Context) (_ context.Context, cancel context.CancelFunc) {
-	if end, ok := ctx.Deadline(); ok && time.Until(end) <= forCheck {
-		return ctx, func() {}
-	}
-	return context.WithTimeout(ctx, forCheck)
-}
-
 // PauseLimit stops the clock of ctx until resume is called, which must be called once. Pauses may overlap. If ctx isn't limited,
 // nothing happens. A context that is limited twice pauses the inner limit alone.
 func PauseLimit(ctx context.Context) (resume func()) {

@@ -66,3 +66,69 @@ func TestACheckWaitsAtMostFiveSeconds(t *testing.T) {
 		}
 	})
 }
+
+func TestACheckEndsWithItsContext(t *testing.T) {
+	for name, wait := range map[string]func(ctx context.Context) error{
+		"asked":      func(ctx context.Context) error { return ctx.Err() },
+		"waited for": func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
+		"a child": func(ctx context.Context) error {
+			child, cancel := context.WithCancel(ctx)
+			defer cancel()
+			<-child.Done()
+			return child.Err()
+		},
+	} {
+		for reason, end := range map[error]func(outer, inner context.CancelFunc){
+			context.Canceled:         func(outer, _ context.CancelFunc) { outer() },
+			context.DeadlineExceeded: func(_, _ context.CancelFunc) { time.Sleep(5 * time.Second) },
+		} {
+			for _, waiting := range []bool{false, true} {
+				synctest.Test(t, func(t *testing.T) {
+					outer, cancelOuter := context.WithCancel(context.WithValue(t.Context(), "key", "value"))
+					defer cancelOuter()
+					ctx, cancel := resilience.LimitCheck(outer)
+					defer cancel()
+					if waiting {
+						go func() { <-ctx.Done() }()
+						synctest.Wait()
+					}
+					if ctx.Err() != nil || ctx.Value("key") != "value" {
+						t.Errorf("%s: %v, %v at the beginning", name, ctx.Err(), ctx.Value("key"))
+					}
+					end(cancelOuter, cancel)
+					synctest.Wait()
+					if err := wait(ctx); err != reason {
+						t.Errorf("%s: got %v, want %v", name, err, reason)
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestACheckThatIsDoneEnds(t *testing.T) {
+	for _, waiting := range []bool{false, true} {
+		ctx, cancel := resilience.LimitCheck(t.Context())
+		if waiting {
+			ctx.Done()
+		}
+		cancel()
+		if err := ctx.Err(); err != context.Canceled {
+			t.Errorf("got %v, want the error of a cancelled context", err)
+		}
+		<-ctx.Done()
+	}
+}
+
+// A check whose answer is there at once sets no timer.
+func TestACheckThatNeedNotWaitCostsOneAllocation(t *testing.T) {
+	ctx := t.Context()
+	n := testing.AllocsPerRun(100, func() {
+		limited, cancel := resilience.LimitCheck(ctx)
+		_ = limited.Err()
+		cancel()
+	})
+	if n > 2 {
+		t.Errorf("it makes %v allocations", n)
+	}
+}

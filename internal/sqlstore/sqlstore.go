@@ -66,7 +66,7 @@ type Dialect struct {
 	Unprepared bool
 
 	// ReadRow runs a query whose parameters are texts from Bytes, []byte, int64 or int, and calls scan with the first row of the
-	// answer, which may be used until scan returns. It returns sql.ErrNoRows if there is none. It reads what was committed before
+	// answer, which may be used until scan returns. It returns sql.ErrNoRows if there is none. It returns what was committed before
 	// the call, and prepares the query where that is possible.
 	ReadRow func(ctx context.Context, query string, scan func(Columns) error, args ...any) error
 
