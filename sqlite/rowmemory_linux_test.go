@@ -211,8 +211,8 @@ func TestARememberedRowIsWhatTheFileHas(t *testing.T) {
 		func(step, _ int) error { return move(db, step) },
 		func(step, _ int) error { return move(plain, step) },
 		func(step, n int) error {
-			use := session.Use{ID: ticketID(n), At: int64(step + 2), Expires: 1<<40 + int64(step)}
-			return plain.Sessions.Touch(t.Context(), []session.Use{use})
+			use := session.LastUse{ID: ticketID(n), At: int64(step + 2), Expires: 1<<40 + int64(step)}
+			return plain.Sessions.Touch(t.Context(), []session.LastUse{use})
 		},
 		func(step, _ int) error {
 			_, err := raw.Exec("UPDATE users SET first_name = $1", fmt.Sprint(step))
