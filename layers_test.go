@@ -137,9 +137,10 @@ var layers = map[string]layer{
 	"internal/redisserver":  {},
 	"internal/smtpserver":   {},
 	"internal/pgserver":     {others: []string{"github.com/jackc/pgx/v5"}},
+	"internal/cmdline":      {others: []string{"github.com/spf13/pflag"}},
 	"cmd/cloakroom": {
-		own:    []string{"", "internal/texts", "factor", "account", "audit", "auth", "csrf", "postgres", "django", "password", "session", "token", "internal/keyring", "internal/admin", "internal/mailer", "internal/peerlink"},
-		others: []string{"github.com/alecthomas/kong", "github.com/prometheus/client_golang/prometheus", "golang.org/x/"},
+		own:    []string{"", "internal/texts", "factor", "account", "audit", "auth", "csrf", "postgres", "django", "password", "session", "token", "internal/cmdline", "internal/keyring", "internal/admin", "internal/mailer", "internal/peerlink"},
+		others: []string{"github.com/prometheus/client_golang/prometheus", "golang.org/x/"},
 	},
 }
 

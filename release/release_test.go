@@ -200,6 +200,9 @@ func unpacked(t *testing.T, compressed []byte) map[string][]byte {
 	}
 }
 
+// largestProgram is how many bytes the program for linux/amd64 may have.
+const largestProgram = 30_000_000
+
 func TestTheProgramKnowsItsRelease(t *testing.T) {
 	all := unpacked(t, read(t, "cloakroom_0.1.0_linux_amd64.tar.gz"))
 	const in = "cloakroom_0.1.0_linux_amd64/"
@@ -213,11 +216,14 @@ func TestTheProgramKnowsItsRelease(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"cloakroom.1": `"cloakroom v0.1.0"`, "completion/cloakroom.bash": "complete -o default", "completion/_cloakroom": "#compdef cloakroom",
-		"completion/cloakroom.fish": "complete --command cloakroom", "LICENSE": "Apache License", "NOTICES": "github.com/alecthomas/kong v",
+		"completion/cloakroom.fish": "complete --command cloakroom", "LICENSE": "Apache License", "NOTICES": "github.com/spf13/pflag v",
 	} {
 		if !strings.Contains(string(all[in+name]), want) {
 			t.Errorf("%s has no %q", name, want)
 		}
+	}
+	if size := len(all[in+"cloakroom"]); size > largestProgram {
+		t.Errorf("the program has %d bytes; at most %d are allowed", size, largestProgram)
 	}
 	// Static, and with no path of the machine that built it.
 	if text, err := exec.Command("ldd", program).CombinedOutput(); err == nil && !strings.Contains(string(text), "statically linked") {

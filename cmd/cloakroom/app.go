@@ -23,8 +23,8 @@ type globals struct {
 	SessionsFile textFile `name:"sessions-file" placeholder:"FILE" xor:"sessions" help:"A file that holds --sessions: other users of the machine can read command lines."`
 	KeyFile      string   `placeholder:"FILE" standard:"secret.key in --data" help:"The file of the server secret."`
 	djangoFlags
-	JSON bool     `name:"json" help:"Print JSON instead of text."`
-	Help helpFlag `short:"h" help:"Show this help."`
+	JSON bool `name:"json" help:"Print JSON instead of text."`
+	Help bool `short:"h" help:"Show this help."`
 }
 
 // app is what a command works with.
@@ -65,7 +65,7 @@ func (a *app) sessions() string { return a.Sessions + string(a.SessionsFile) }
 // textFile is the content of a file. On the command line it is the path of the file.
 type textFile string
 
-// UnmarshalText is called by kong with the path.
+// UnmarshalText gets the path.
 func (t *textFile) UnmarshalText(path []byte) error {
 	text, err := os.ReadFile(string(path))
 	*t = textFile(strings.TrimSpace(string(text)))

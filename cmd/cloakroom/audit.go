@@ -40,7 +40,7 @@ Examples:
   cloakroom audit list --event authn_login_fail --since 2026-01-31 --limit 0 --json | jq -r '.[].ip' | sort | uniq -c`
 }
 
-// Validate is called by kong.
+// Validate checks what the grammar can't.
 func (c *auditList) Validate() error {
 	if c.Limit < 0 {
 		return fmt.Errorf("--limit %d: give a positive number, or 0 for all", c.Limit)
@@ -51,7 +51,7 @@ func (c *auditList) Validate() error {
 // timeFlag is a point in time, or how long ago it is.
 type timeFlag struct{ time.Time }
 
-// UnmarshalText is called by kong. A date means the start of that day in the local time zone.
+// UnmarshalText reads such a text. A date means the start of that day in the local time zone.
 func (m *timeFlag) UnmarshalText(text []byte) error {
 	if ago, err := time.ParseDuration(string(text)); err == nil && ago >= 0 {
 		m.Time = time.Now().Add(-ago)

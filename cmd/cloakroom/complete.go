@@ -1,12 +1,13 @@
 package main
 
 import (
+	"context"
 	_ "embed"
 	"fmt"
 	"io"
 	"strings"
 
-	"github.com/alecthomas/kong"
+	"github.com/cloakroom-auth/cloakroom/internal/cmdline"
 )
 
 type completionCmd struct {
@@ -36,7 +37,7 @@ var (
 
 const completeCommand = "__complete"
 
-func (c *completionCmd) Run(a *app) error {
+func (c *completionCmd) Run(_ context.Context, a *app) error {
 	_, err := io.WriteString(a.out, map[string]string{"bash": bashScript, "zsh": zshScript, "fish": fishScript}[c.Shell])
 	return err
 }
@@ -46,16 +47,12 @@ type candidate struct{ word, help string }
 
 // complete prints the words that may be where the last of these words is.
 func complete(out io.Writer, words []string) {
-	parser, err := newParser(&cli{}, io.Discard, io.Discard)
-	if err != nil {
-		panic(err) // the grammar is wrong
-	}
 	words = joinValues(words)
 	if len(words) == 0 {
 		words = []string{""}
 	}
 	last := len(words) - 1
-	for _, c := range candidates(parser.Model.Node, words[:last], words[last]) {
+	for _, c := range candidates(newGrammar(&cli{}), words[:last], words[last]) {
 		if strings.HasPrefix(c.word, words[last]) {
 			fmt.Fprintf(out, "%s\t%s\n", c.word, c.help)
 		}
@@ -81,65 +78,64 @@ func joinValues(words []string) []string {
 }
 
 // candidates returns what may follow the words before; the word that was begun says only of which kind.
-func candidates(root *kong.Node, before []string, begun string) []candidate {
-	node, arguments := root, 0
-	var open *kong.Flag // whose value comes next
+func candidates(c *cmdline.Command, before []string, begun string) []candidate {
+	arguments := 0
+	var open *cmdline.Flag // whose value comes next
 	for i, word := range before {
 		switch {
 		case open != nil:
 			open = nil
 		case word == "help" && i == 0:
 		case strings.HasPrefix(word, "-"):
-			open = valueFlag(node, word)
-		case child(node, word) != nil:
-			node = child(node, word)
+			open = valueFlag(c, word)
+		case part(c, word) != nil:
+			c = part(c, word)
 		default:
 			arguments++
 		}
 	}
 	if open != nil {
-		return values("", open.Value)
+		return values("", &open.Value)
 	}
 	if name, _, ok := strings.Cut(begun, "="); ok && strings.HasPrefix(begun, "--") {
-		if f := findFlag(node, strings.TrimPrefix(name, "--")); f != nil {
-			return values(name+"=", f.Value)
+		if f := findFlag(c, strings.TrimPrefix(name, "--")); f != nil {
+			return values(name+"=", &f.Value)
 		}
 		return nil
 	}
 	if strings.HasPrefix(begun, "-") {
-		return flagCandidates(node)
+		return flagCandidates(c)
 	}
 	var found []candidate
-	for _, c := range node.Children {
-		if !c.Hidden {
-			found = append(found, candidate{c.Name, c.Help})
-		}
+	for _, p := range c.Commands {
+		found = append(found, candidate{p.Name, p.Help})
 	}
-	if arguments < len(node.Positional) {
-		found = append(found, values("", node.Positional[arguments])...)
+	if arguments < len(c.Arguments) {
+		found = append(found, values("", c.Arguments[arguments])...)
 	}
 	return found
 }
 
-func child(node *kong.Node, name string) *kong.Node {
-	for _, c := range node.Children {
-		if c.Name == name {
-			return c
+// part returns the part of a command that has a name, or nil.
+func part(c *cmdline.Command, name string) *cmdline.Command {
+	for _, p := range c.Commands {
+		if p.Name == name {
+			return p
 		}
 	}
 	return nil
 }
 
 // valueFlag returns the flag if its value is the next word, otherwise nil.
-func valueFlag(node *kong.Node, word string) *kong.Flag {
-	if f := findFlag(node, strings.TrimPrefix(word, "--")); f != nil && !f.IsBool() {
+func valueFlag(c *cmdline.Command, word string) *cmdline.Flag {
+	if f := findFlag(c, strings.TrimPrefix(word, "--")); f != nil && !f.IsBool() {
 		return f
 	}
 	return nil
 }
 
-func findFlag(node *kong.Node, name string) *kong.Flag {
-	for _, f := range allFlags(node) {
+func findFlag(c *cmdline.Command, name string) *cmdline.Flag {
+	for _, f := range allFlags(c) {
 		if f.Name == name {
 			return f
 		}
@@ -148,19 +144,15 @@ func findFlag(node *kong.Node, name string) *kong.Flag {
 }
 
 // allFlags returns the flags of the command, of those that it is part of, and of the program.
-func allFlags(node *kong.Node) []*kong.Flag {
-	root := node
-	for root.Parent != nil {
-		root = root.Parent
-	}
-	return append(flags(node), visible(root.Flags)...)
+func allFlags(c *cmdline.Command) []*cmdline.Flag {
+	return append(flags(c), visible(program(c).Flags)...)
 }
 
-func flagCandidates(node *kong.Node) []candidate {
+func flagCandidates(c *cmdline.Command) []candidate {
 	var found []candidate
-	for _, f := range allFlags(node) {
+	for _, f := range allFlags(c) {
 		found = append(found, candidate{"--" + f.Name, f.Help})
-		if f.Tag.Negatable != "" {
+		if f.Negatable {
 			found = append(found, candidate{"--no-" + f.Name, f.Help})
 		}
 	}
@@ -168,13 +160,11 @@ func flagCandidates(node *kong.Node) []candidate {
 }
 
 // values returns the values that a flag or argument may have, if they can be listed.
-func values(prefix string, v *kong.Value) []candidate {
+func values(prefix string, v *cmdline.Value) []candidate {
 	var found []candidate
-	if v.Enum != "" {
-		for _, value := range v.EnumSlice() {
-			if value != "" {
-				found = append(found, candidate{prefix + value, ""})
-			}
+	for _, value := range v.Enum {
+		if value != "" {
+			found = append(found, candidate{prefix + value, ""})
 		}
 	}
 	return found

@@ -11,9 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alecthomas/kong"
-
 	"github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/internal/cmdline"
 )
 
 // processFlags are the flags of serve that are no field of Config, each for a reason: a Go program does this by itself.
@@ -44,11 +43,7 @@ func TestEveryFlagIsAFieldOfConfig(t *testing.T) {
 	config := func(args ...string) cloakroom.Config {
 		t.Helper()
 		var c cli
-		parser, err := newParser(&c, io.Discard, io.Discard)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := parser.Parse(append([]string{"serve"}, args...)); err != nil {
+		if _, err := newGrammar(&c).Parse(append([]string{"serve"}, args...)); err != nil {
 			t.Fatalf("%q: %v", args, err)
 		}
 		a := &app{globals: &c.globals, out: io.Discard, err: io.Discard}
@@ -57,17 +52,8 @@ func TestEveryFlagIsAFieldOfConfig(t *testing.T) {
 		return made
 	}
 	usual := config()
-	var c cli
-	parser, err := newParser(&c, io.Discard, io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []*kong.Flag
-	for _, node := range parser.Model.Children {
-		if node.Name == "serve" {
-			all = append(parser.Model.Flags, node.Flags...)
-		}
-	}
+	program := newGrammar(&cli{})
+	all := append(program.Flags, part(program, "serve").Flags...)
 	if len(all) < 60 {
 		t.Errorf("serve has %d flags", len(all))
 	}
@@ -93,17 +79,17 @@ func TestEveryFlagIsAFieldOfConfig(t *testing.T) {
 }
 
 // otherValue returns a value of a flag that isn't its default.
-func otherValue(t *testing.T, f *kong.Flag) string {
+func otherValue(t *testing.T, f *cmdline.Flag) string {
 	t.Helper()
 	if value, ok := flagValues[f.Name]; ok {
 		return value
 	}
-	for _, value := range f.EnumSlice() {
+	for _, value := range f.Enum {
 		if value != "" && value != f.Default {
 			return value
 		}
 	}
-	switch f.Target.Interface().(type) {
+	switch reflect.Zero(f.Type()).Interface().(type) {
 	case time.Duration:
 		return "47m"
 	case int, int64:
@@ -111,6 +97,6 @@ func otherValue(t *testing.T, f *kong.Flag) string {
 	case string, []string:
 		return "https://x.example.com"
 	}
-	t.Fatal(fmt.Sprintf("--%s is a %v: give it a value here", f.Name, f.Target.Type()))
+	t.Fatal(fmt.Sprintf("--%s is a %v: give it a value here", f.Name, f.Type()))
 	return ""
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/internal/cmdline"
 )
 
 // TestCommandsInTheDocsAreRight parses each command of the program in the pages of documentation, without running it.
@@ -56,11 +59,7 @@ func TestCommandsInTheDocsAreRight(t *testing.T) {
 				t.Errorf("%s: %s: %v", file, command, err)
 				continue
 			}
-			parser, err := newParser(&cli{}, io.Discard, io.Discard)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := parser.Parse(normalizeArgs(args[1:])); err != nil {
+			if _, err := newGrammar(&cli{}).Parse(normalizeArgs(args[1:])); err != nil && !errors.Is(err, cmdline.ErrHelp) {
 				t.Errorf("%s: %s: %v", file, command, err)
 			}
 		}

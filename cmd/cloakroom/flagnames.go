@@ -3,7 +3,8 @@ package main
 import (
 	"regexp"
 	"strings"
-	"unicode"
+
+	"github.com/cloakroom-auth/cloakroom/internal/cmdline"
 )
 
 // configField matches the name of a cloakroom.Config field in an error of the library.
@@ -22,20 +23,6 @@ func inFlags(text string) string {
 		if flag, ok := irregular[field]; ok {
 			return "--" + flag
 		}
-		return "--" + kebab(field)
+		return "--" + cmdline.FlagName(strings.ReplaceAll(field, ".", ""))
 	})
-}
-
-// kebab turns "Django.SecretKeyFile" into "django-secret-key-file".
-func kebab(field string) string {
-	var b strings.Builder
-	runes := []rune(strings.ReplaceAll(field, ".", ""))
-	for i, r := range runes {
-		// A word begins at a capital after a small letter, and at the last capital before one: InsecureHTTP, HTTPPort.
-		if i > 0 && unicode.IsUpper(r) && (unicode.IsLower(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1])) {
-			b.WriteByte('-')
-		}
-		b.WriteRune(unicode.ToLower(r))
-	}
-	return b.String()
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"reflect"
 	"testing"
 
@@ -25,19 +24,11 @@ func TestErrorsOfTheLibraryNameFlags(t *testing.T) {
 
 // TestIrregularFlagsExist checks both sides of the table: each field is in Config, and each flag in the grammar.
 func TestIrregularFlagsExist(t *testing.T) {
-	var c cli
-	parser, err := newParser(&c, io.Discard, io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
 	flags := map[string]bool{}
-	for _, group := range parser.Model.Children {
-		for _, flag := range group.Flags {
+	for c := range newGrammar(&cli{}).All() {
+		for _, flag := range c.Flags {
 			flags[flag.Name] = true
 		}
-	}
-	for _, flag := range parser.Model.Flags {
-		flags[flag.Name] = true
 	}
 	for field, flag := range irregular {
 		if field != "Cookie.SameSite" {

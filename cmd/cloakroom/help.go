@@ -1,14 +1,13 @@
 package main
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 
-	"github.com/alecthomas/kong"
+	"github.com/cloakroom-auth/cloakroom/internal/cmdline"
 	"golang.org/x/term"
 )
 
@@ -16,33 +15,6 @@ const description = "Sign-in for single-page apps, done with server-side session
 
 // variablePrefix begins the name of every variable that is a flag.
 const variablePrefix = "CLOAKROOM_"
-
-// errHelpShown ends the parsing of the command line once help has been printed.
-var errHelpShown = errors.New("help was given")
-
-type helpFlag bool
-
-// BeforeReset is called by kong when the flag is found, before kong checks whether anything is missing.
-func (helpFlag) BeforeReset(c *kong.Context) error {
-	h := &help{out: c.Stdout, width: helpWidth(c.Stdout)}
-	node := c.Selected()
-	if node == nil {
-		node = lastCommand(c)
-	}
-	h.node(c.Model.Node, node)
-	return errHelpShown
-}
-
-// lastCommand returns the last command of the command line: "user" of "user --help".
-func lastCommand(c *kong.Context) *kong.Node {
-	node := c.Model.Node
-	for _, p := range c.Path {
-		if p.Command != nil {
-			node = p.Command
-		}
-	}
-	return node
-}
 
 // helpWidth returns the terminal's width, within readable limits; 80 without a terminal.
 func helpWidth(out io.Writer) int {
@@ -60,18 +32,18 @@ type help struct {
 	width int
 }
 
-func (h *help) node(root, node *kong.Node) {
-	h.line("Usage: " + usage(node))
+func (h *help) command(c *cmdline.Command) {
+	h.line("Usage: " + usage(c))
 	h.line("")
-	h.wrap("", node.Help)
-	if node.Detail != "" {
+	h.wrap("", c.Help)
+	if c.Detail != "" {
 		h.line("")
-		h.text(node.Detail)
+		h.text(c.Detail)
 	}
-	h.arguments(node)
-	h.commands(node)
-	local, global := flags(node), visible(root.Flags)
-	if node != root {
+	h.arguments(c)
+	h.commands(c)
+	local, global := flags(c), visible(program(c).Flags)
+	if c.Parent != nil {
 		h.flags("Flags", local)
 	}
 	h.flags("Flags of every command", global)
@@ -79,43 +51,51 @@ func (h *help) node(root, node *kong.Node) {
 		h.line("")
 		h.wrap("", "Each flag can also be set by the environment variable below it. The command line takes precedence.")
 	}
-	if len(node.Children) > 0 {
+	if len(c.Commands) > 0 {
 		h.line("")
-		h.line(fmt.Sprintf("More about a command: %s COMMAND --help", node.FullPath()))
+		h.line(fmt.Sprintf("More about a command: %s COMMAND --help", c.FullPath()))
 	}
 }
 
-func usage(node *kong.Node) string {
-	words := []string{node.FullPath()}
-	for _, p := range node.Positional {
-		words = append(words, positional(p))
+// program returns the program that a command is part of.
+func program(c *cmdline.Command) *cmdline.Command {
+	for c.Parent != nil {
+		c = c.Parent
 	}
-	if len(node.Children) > 0 {
+	return c
+}
+
+func usage(c *cmdline.Command) string {
+	words := []string{c.FullPath()}
+	for _, v := range c.Arguments {
+		words = append(words, argument(v))
+	}
+	if len(c.Commands) > 0 {
 		words = append(words, "COMMAND")
 	}
 	return strings.Join(append(words, "[FLAGS]"), " ")
 }
 
-func positional(p *kong.Positional) string {
-	name := strings.ToUpper(p.Name)
-	if !p.Required {
+func argument(v *cmdline.Value) string {
+	name := strings.ToUpper(v.Name)
+	if !v.Required {
 		name = "[" + name + "]"
 	}
 	return name
 }
 
-func (h *help) arguments(node *kong.Node) {
+func (h *help) arguments(c *cmdline.Command) {
 	var rows [][2]string
-	for _, p := range node.Positional {
-		rows = append(rows, [2]string{positional(p), p.Help})
+	for _, v := range c.Arguments {
+		rows = append(rows, [2]string{argument(v), v.Help})
 	}
 	h.columns("Arguments", rows)
 }
 
-func (h *help) commands(node *kong.Node) {
+func (h *help) commands(c *cmdline.Command) {
 	var rows [][2]string
-	for _, leaf := range node.Leaves(true) {
-		if leaf != node {
+	for leaf := range c.Leaves() {
+		if leaf != c {
 			rows = append(rows, [2]string{leaf.Path(), leaf.Help})
 		}
 	}
@@ -123,16 +103,16 @@ func (h *help) commands(node *kong.Node) {
 }
 
 // flags returns the flags of the command and of the commands that it is part of, without the program's own.
-func flags(node *kong.Node) []*kong.Flag {
-	var all []*kong.Flag
-	for ; node.Parent != nil; node = node.Parent {
-		all = append(all, visible(node.Flags)...)
+func flags(c *cmdline.Command) []*cmdline.Flag {
+	var all []*cmdline.Flag
+	for ; c.Parent != nil; c = c.Parent {
+		all = append(all, visible(c.Flags)...)
 	}
 	return all
 }
 
-func visible(flags []*kong.Flag) []*kong.Flag {
-	var shown []*kong.Flag
+func visible(flags []*cmdline.Flag) []*cmdline.Flag {
+	var shown []*cmdline.Flag
 	for _, f := range flags {
 		if !f.Hidden {
 			shown = append(shown, f)
@@ -141,16 +121,16 @@ func visible(flags []*kong.Flag) []*kong.Flag {
 	return shown
 }
 
-func hasVariable(flags []*kong.Flag) bool {
+func hasVariable(flags []*cmdline.Flag) bool {
 	for _, f := range flags {
-		if len(f.Envs) > 0 {
+		if f.Variable != "" {
 			return true
 		}
 	}
 	return false
 }
 
-func (h *help) flags(title string, flags []*kong.Flag) {
+func (h *help) flags(title string, flags []*cmdline.Flag) {
 	var rows [][2]string
 	for _, f := range flags {
 		rows = append(rows, [2]string{flagName(f), f.Help}, [2]string{"", variable(f)})
@@ -159,31 +139,29 @@ func (h *help) flags(title string, flags []*kong.Flag) {
 }
 
 // flagName returns the flag as it is typed.
-func flagName(f *kong.Flag) string {
+func flagName(f *cmdline.Flag) string {
 	name := "--" + f.Name
-	if f.Short != 0 {
-		name = "-" + string(f.Short) + ", " + name
+	if f.Short != "" {
+		name = "-" + f.Short + ", " + name
 	}
 	switch {
-	case f.Tag.Negatable != "":
+	case f.Negatable:
 		return "--[no-]" + f.Name
 	case f.IsBool():
 		return name
 	case f.IsSlice():
-		return name + "=" + f.PlaceHolder + "…"
+		return name + "=" + f.Placeholder + "…"
 	}
-	return name + "=" + f.PlaceHolder
+	return name + "=" + f.Placeholder
 }
 
-// variable returns the line below a flag: its variable and its default. The tag "standard" describes a default that is
-// computed.
-func variable(f *kong.Flag) string {
-	parts := slices.Clone(f.Envs)
-	standard := f.Default
-	if computed := f.Tag.Get("standard"); computed != "" {
-		standard = computed
+// variable returns the line below a flag: its variable and its default.
+func variable(f *cmdline.Flag) string {
+	var parts []string
+	if f.Variable != "" {
+		parts = append(parts, f.Variable)
 	}
-	if standard != "" {
+	if standard := cmp.Or(f.Standard, f.Default); standard != "" {
 		parts = append(parts, "default "+standard)
 	}
 	return strings.Join(parts, ", ")
@@ -256,16 +234,13 @@ func (h *help) line(s string) { fmt.Fprintln(h.out, strings.TrimRight(s, " ")) }
 
 // variables returns the names of all variables that set a flag of some command.
 func variables() []string {
-	parser, err := newParser(&cli{}, io.Discard, io.Discard)
-	if err != nil {
-		panic(err) // the grammar is wrong
-	}
 	var names []string
-	_ = kong.Visit(parser.Model, func(node kong.Visitable, next kong.Next) error {
-		if f, ok := node.(*kong.Flag); ok {
-			names = append(names, f.Envs...)
+	for c := range newGrammar(&cli{}).All() {
+		for _, f := range c.Flags {
+			if f.Variable != "" {
+				names = append(names, f.Variable)
+			}
 		}
-		return next(nil)
-	})
+	}
 	return names
 }

@@ -53,7 +53,7 @@ Example:
   cloakroom key show`
 }
 
-func (keyShow) Run(a *app) error { return a.printKeys() }
+func (keyShow) Run(_ context.Context, a *app) error { return a.printKeys() }
 
 type keyRotate struct {
 	JWTAlgorithm string `name:"jwt-algorithm" enum:",EdDSA,ES256" default:"" placeholder:"NAME" standard:"that of the current key" help:"The algorithm of the new key for JWTs: EdDSA or ES256."`

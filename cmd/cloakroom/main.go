@@ -15,8 +15,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/alecthomas/kong"
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/cmdline"
 )
 
 // Exit codes.
@@ -91,19 +91,22 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	ctx = audit.WithActor(ctx, audit.CommandLine)
 	var c cli
 	a := &app{globals: &c.globals, in: stdin, out: stdout, err: stderr}
-	parser, err := newParser(&c, stdout, stderr, kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(a))
-	if err != nil {
-		panic(err) // the grammar is wrong
-	}
-	command, err := parser.Parse(args)
+	command, err := newGrammar(&c).Parse(args)
 	switch {
-	case errors.Is(err, errHelpShown):
+	case errors.Is(err, cmdline.ErrHelp):
+		(&help{out: stdout, width: helpWidth(stdout)}).command(command)
 		return exitOK
 	case err != nil:
-		return a.printUsageError(err)
+		fmt.Fprintf(a.err, "cloakroom: %s\nSee %s --help\n", printable(err.Error()), command.FullPath())
+		return exitUsage
 	}
-	a.command, _, _ = strings.Cut(command.Command(), " <")
-	return a.exitCode(ctx, command.Run())
+	a.command = command.Path()
+	return a.exitCode(ctx, command.Target().(runner).Run(ctx, a))
+}
+
+// runner is a command. A test asserts that all are.
+type runner interface {
+	Run(context.Context, *app) error
 }
 
 // normalizeArgs translates other common ways to ask for help or the version.
@@ -119,19 +122,9 @@ func normalizeArgs(args []string) []string {
 	return args
 }
 
-func newParser(c *cli, stdout, stderr io.Writer, more ...kong.Option) (*kong.Kong, error) {
-	return kong.New(c, append(more, kong.Name("cloakroom"), kong.Description(description), kong.Writers(stdout, stderr),
-		kong.NoDefaultHelp(), kong.DefaultEnvars(strings.TrimSuffix(variablePrefix, "_")))...)
-}
-
-// printUsageError prints what is wrong with the command line, and where its help is. It returns the exit code.
-func (a *app) printUsageError(err error) int {
-	at := "cloakroom"
-	if e, ok := errors.AsType[*kong.ParseError](err); ok && e.Context != nil && e.Context.Selected() != nil {
-		at = e.Context.Selected().FullPath()
-	}
-	fmt.Fprintf(a.err, "cloakroom: %s\nSee %s --help\n", printable(err.Error()), at)
-	return exitUsage
+// newGrammar returns the program. Its tags are those of package cmdline.
+func newGrammar(c *cli) *cmdline.Command {
+	return cmdline.New("cloakroom", description, variablePrefix, c)
 }
 
 // exitCode prints err, if there is one, and returns the exit code of the program.

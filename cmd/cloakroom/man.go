@@ -1,11 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
 
-	"github.com/alecthomas/kong"
+	"github.com/cloakroom-auth/cloakroom/internal/cmdline"
 )
 
 type manCmd struct {
@@ -21,17 +22,13 @@ Examples:
   cloakroom man --markdown`
 }
 
-func (c manCmd) Run(a *app) error {
-	parser, err := newParser(&cli{}, io.Discard, io.Discard)
-	if err != nil {
-		return err
-	}
+func (c manCmd) Run(_ context.Context, a *app) error {
 	if c.Markdown {
-		return reference(a.out, parser.Model.Node)
+		return reference(a.out, newGrammar(&cli{}))
 	}
 	p := &manPage{}
-	p.program(parser.Model.Node, thisBuild())
-	_, err = io.WriteString(a.out, p.String())
+	p.program(newGrammar(&cli{}), thisBuild())
+	_, err := io.WriteString(a.out, p.String())
 	return err
 }
 
@@ -58,7 +55,7 @@ func (p *manPage) macro(name string, args ...string) {
 	p.WriteString("\n")
 }
 
-func (p *manPage) program(root *kong.Node, b build) {
+func (p *manPage) program(root *cmdline.Command, b build) {
 	date, _, _ := strings.Cut(b.Time, "T")
 	p.macro("TH", "CLOAKROOM", "1", date, "cloakroom "+b.Version, "Cloakroom")
 	p.macro("SH", "NAME")
@@ -72,7 +69,7 @@ func (p *manPage) program(root *kong.Node, b build) {
 		"request what a command has changed. Each flag can also be set by the environment variable that stands with it. The " +
 		"command line takes precedence.")
 	p.macro("SH", "COMMANDS")
-	for _, leaf := range root.Leaves(true) {
+	for leaf := range root.Leaves() {
 		p.command(leaf)
 	}
 	p.macro("SH", "FLAGS OF EVERY COMMAND")
@@ -89,14 +86,14 @@ func (p *manPage) program(root *kong.Node, b build) {
 	p.item("cloakroom-data", "The data directory, unless --data names another: the database, the server secret, and, until there is a user, the setup link.")
 }
 
-func (p *manPage) command(node *kong.Node) {
-	p.macro("SS", usage(node))
-	p.text(node.Help)
-	p.detail(node.Detail)
-	for _, a := range node.Positional {
-		p.item(positional(a), a.Help)
+func (p *manPage) command(c *cmdline.Command) {
+	p.macro("SS", usage(c))
+	p.text(c.Help)
+	p.detail(c.Detail)
+	for _, v := range c.Arguments {
+		p.item(argument(v), v.Help)
 	}
-	p.flags(flags(node))
+	p.flags(flags(c))
 }
 
 // detail writes paragraphs; lines that begin with a space stay as they are.
@@ -130,7 +127,7 @@ func (p *manPage) detail(s string) {
 	}
 }
 
-func (p *manPage) flags(all []*kong.Flag) {
+func (p *manPage) flags(all []*cmdline.Flag) {
 	for _, f := range all {
 		text := f.Help
 		if v := variable(f); v != "" {

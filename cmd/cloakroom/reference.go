@@ -5,11 +5,11 @@ import (
 	"io"
 	"strings"
 
-	"github.com/alecthomas/kong"
+	"github.com/cloakroom-auth/cloakroom/internal/cmdline"
 )
 
 // reference writes what --help says of all commands as a page of Markdown.
-func reference(out io.Writer, root *kong.Node) error {
+func reference(out io.Writer, root *cmdline.Command) error {
 	p := &markdownPage{}
 	p.line("# Commands and flags")
 	p.line("")
@@ -22,7 +22,7 @@ func reference(out io.Writer, root *kong.Node) error {
 	p.flags(visible(root.Flags))
 	p.line("")
 	p.line("## Commands")
-	for _, leaf := range root.Leaves(true) {
+	for leaf := range root.Leaves() {
 		p.command(leaf)
 	}
 	_, err := io.WriteString(out, p.String())
@@ -33,21 +33,21 @@ type markdownPage struct{ strings.Builder }
 
 func (p *markdownPage) line(s string) { p.WriteString(s + "\n") }
 
-func (p *markdownPage) command(node *kong.Node) {
+func (p *markdownPage) command(c *cmdline.Command) {
 	p.line("")
-	p.line("### " + node.Path())
+	p.line("### " + c.Path())
 	p.line("")
-	p.line("`" + usage(node) + "`")
+	p.line("`" + usage(c) + "`")
 	p.line("")
-	p.line(inMarkdown.Replace(node.Help))
-	p.detail(node.Detail)
-	for i, a := range node.Positional {
+	p.line(inMarkdown.Replace(c.Help))
+	p.detail(c.Detail)
+	for i, v := range c.Arguments {
 		if i == 0 {
 			p.line("")
 		}
-		p.line("* `" + positional(a) + "`: " + inMarkdown.Replace(a.Help))
+		p.line("* `" + argument(v) + "`: " + inMarkdown.Replace(v.Help))
 	}
-	p.flags(flags(node))
+	p.flags(flags(c))
 }
 
 // detail writes paragraphs; lines that begin with a space are a block of text as it is.
@@ -72,7 +72,7 @@ func (p *markdownPage) detail(s string) {
 	}
 }
 
-func (p *markdownPage) flags(all []*kong.Flag) {
+func (p *markdownPage) flags(all []*cmdline.Flag) {
 	if len(all) == 0 {
 		return
 	}

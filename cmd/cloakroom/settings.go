@@ -95,7 +95,7 @@ const longestPause = 100 * 365 * 24 * time.Hour
 // longestStopDelay is longer than any load balancer needs to notice.
 const longestStopDelay = 10 * time.Minute
 
-// Validate is called by kong.
+// Validate checks what the grammar can't.
 func (s *settings) Validate() error {
 	switch {
 	case s.Idle < time.Minute || s.Idle > longestPause:
@@ -174,7 +174,7 @@ func (s *settings) config(a *app, publicURL string, log *slog.Logger) cloakroom.
 func (s *settings) logger(w io.Writer) *slog.Logger {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(s.LogLevel)); err != nil {
-		panic(err) // kong has checked the level
+		panic(err) // the grammar has checked the level
 	}
 	options := &slog.HandlerOptions{Level: level}
 	if s.LogFormat == "json" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -24,7 +25,7 @@ Examples:
   cloakroom texts fr --texts texts`
 }
 
-func (c *textsCmd) Run(a *app) error {
+func (c *textsCmd) Run(_ context.Context, a *app) error {
 	all, err := texts.Load(c.Texts)
 	if err != nil {
 		return fmt.Errorf("--texts: %w", err)

@@ -18,7 +18,7 @@ type passwordFlags struct {
 	MinLength int  `name:"password-min-length" default:"15" placeholder:"N" help:"The minimum number of characters; the same as serve's."`
 }
 
-// Validate is called by kong.
+// Validate checks what the grammar can't.
 func (p *passwordFlags) Validate() error { return checkMinLength(p.MinLength) }
 
 // policy sets the minimum length of the command's password policy.
@@ -93,7 +93,7 @@ Examples:
   cloakroom user set bob --extra '{"plan":"pro"}'`
 }
 
-// Validate is called by kong.
+// Validate checks what the grammar can't.
 func (c *userSet) Validate() error {
 	if !c.renames() && c.Staff == nil && c.Superuser == nil && len(c.Grant)+len(c.Revoke)+len(c.Join)+len(c.Leave) == 0 {
 		return errors.New("nothing to set: say what, for example --email ADDRESS")

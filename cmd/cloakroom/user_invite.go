@@ -37,7 +37,7 @@ Examples:
   cloakroom user invite ada@example.com --withdraw`
 }
 
-// Validate is called by kong.
+// Validate checks what the grammar can't.
 func (c *userInvite) Validate() error {
 	others := len(c.Group) > 0 || c.Language != "" || c.Print
 	switch {

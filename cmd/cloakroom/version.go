@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -62,7 +63,7 @@ func (b build) String() string {
 	return strings.Join(append(parts, b.Go+" "+b.Platform), ", ")
 }
 
-func (versionCmd) Run(a *app) error {
+func (versionCmd) Run(_ context.Context, a *app) error {
 	b := thisBuild()
 	if a.JSON {
 		return a.json(b)

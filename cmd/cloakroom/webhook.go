@@ -19,7 +19,7 @@ type webhookFlag struct {
 	file string
 }
 
-// UnmarshalText is called by kong. The last = separates, since a URL may have more of them.
+// UnmarshalText reads URL=SECRETFILE. The last = separates, since a URL may have more of them.
 func (w *webhookFlag) UnmarshalText(text []byte) error {
 	i := strings.LastIndexByte(string(text), '=')
 	if i <= 0 || i == len(text)-1 {
