@@ -38,8 +38,8 @@ func TestMeWithABoundSessionAsksNoStore(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	stored := 0
-	s.Sessions.OnCheck = func(c session.CheckEvent) {
-		if c.Stored || c.Result != "live" {
+	s.Sessions.OnCheck = func(result string, asked bool) {
+		if asked || result != "live" {
 			stored++
 		}
 	}

@@ -9,12 +9,12 @@ import (
 	"strings"
 
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/internal/metrics"
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
 	"github.com/cloakroom-auth/cloakroom/internal/peerlink"
 	"github.com/cloakroom-auth/cloakroom/internal/pg"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
@@ -24,7 +24,7 @@ type cachedStores struct {
 	sessions session.Store
 	accounts account.Store
 	tokens   token.Store
-	joined   auth.JoinedView // nil: sessions and accounts are in different databases
+	joined   joinedView // nil: sessions and accounts are in different databases
 
 	accountsCache *nearcache.Cache   // nil: accounts aren't cached
 	caches        []*nearcache.Cache // each needs its Run
@@ -73,7 +73,7 @@ func (c *Config) cacheStores(ctx context.Context, st *storage, measure *metrics.
 	s := &cachedStores{
 		sessions: measure.Sessions(st.Sessions), accounts: measure.Accounts(st.Accounts), tokens: measure.Tokens(st.Tokens),
 	}
-	s.joined = measure.JoinedView(auth.JoinViews(st.Sessions, st.Accounts))
+	s.joined = measure.JoinedView(joinViews(st.Sessions, st.Accounts))
 	config, err := c.cacheOf(ctx, st)
 	if err != nil {
 		return nil, err
@@ -305,4 +305,28 @@ func (t *endingTx) Change(u *account.User) error {
 // epochAlone reports whether a change moves the epoch and keeps the password.
 func epochAlone(before, after *account.User) bool {
 	return before.Epoch != after.Epoch && before.Password == after.Password
+}
+
+// joinedView is what auth.Config.JoinedView is.
+type joinedView = func(ctx context.Context, id session.ID, now int64) (*session.Record, *account.User, error)
+
+// joinViews returns a joinedView for two stores in the same database; nil if they can't do that. Such a session.Store has a method
+// JoinedView, which knows whether the account.Store is one of its own database, and returns nil if it isn't. ErrNotFound is
+// that of sessions.
+func joinViews(sessions session.Store, accounts account.Store) joinedView {
+	s, ok := sessions.(interface {
+		JoinedView(account.Store) func(context.Context, session.ID) (*session.Record, *account.User, error)
+	})
+	if !ok {
+		return nil
+	}
+	read := s.JoinedView(accounts)
+	if read == nil {
+		return nil
+	}
+	return func(ctx context.Context, id session.ID, _ int64) (*session.Record, *account.User, error) {
+		ctx, cancel := resilience.LimitCheck(ctx)
+		defer cancel()
+		return read(ctx, id)
+	}
 }

@@ -229,10 +229,16 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 		Factors: s.storage.Factors, Signins: s.storage.Signins, Links: s.storage.Links, Accounts: s.cached.accounts, Log: c.Log,
 		LookAgain: s.storage.django != nil, Requirement: checked.requirement,
 	}
-	s.Auth = auth.New(auth.Config{
-		Sessions: s.Sessions, Accounts: s.cached.accounts, Tokens: s.Tokens, JWT: s.jwt, SecondStep: s.steps.Demands,
+	who := auth.Config{
+		Sessions: s.Sessions, Accounts: s.cached.accounts, Tokens: s.Tokens, JWTs: s.jwt, SecondStep: s.steps.Demands,
 		JoinedView: s.cached.joined,
-	})
+	}
+	if c.Basic {
+		who.Basic = func(r *http.Request, login, password string) (*account.User, error) {
+			return s.api.VerifyBasic(r, login, password)
+		}
+	}
+	s.Auth = auth.New(who)
 	s.events = &events.Hub{Auth: s.Auth, Version: s.storage.version, Log: c.Log}
 
 	config := c.csrf()
@@ -264,7 +270,7 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 		Links: s.storage.Links, Providers: checked.providers, Sealer: s.dataKeys, Grants: s.grants,
 		Letters: s.letters, Devices: s.devices, Texts: checked.texts,
 		Sessions: s.Sessions, Accounts: s.Accounts, Tokens: s.Tokens, JWT: s.jwt, Auth: s.Auth, CSRF: protection, Client: checked.proxies,
-		Basic: c.Basic, Knox: httpapi.Knox{TTL: c.KnoxTTL, Limit: c.KnoxLimit}, Keys: s.keys, Live: s.events,
+		Knox: httpapi.Knox{TTL: c.KnoxTTL, Limit: c.KnoxLimit}, Keys: s.keys, Live: s.events,
 		Audit: s.Audit, Pages: checked.pages, Authz: s.gateway.ForwardAuth(), URL: s.url, Healthy: s.storage.ping,
 		Secure: checked.https(), HSTS: hsts(checked.https(), c.HSTSSubDomains), KeepSiteData: c.KeepSiteData, Log: c.Log,
 	}

@@ -38,7 +38,7 @@ func (c *Config) setCookie(m *session.Manager, secure bool) {
 	switch {
 	case m.CookieName != "":
 	case !secure || c.besideDjango():
-		m.CookieName = session.PlainCookieName
+		m.CookieName = "sessionid"
 	default:
 		m.CookieName = session.CookieName
 	}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/session"
 )
 
 // TestTenThousandEventsCostRequestsNothing: they are all in the table once Flush has returned, although the webhook's endpoint
@@ -27,8 +26,8 @@ func TestTenThousandEventsCostRequestsNothing(t *testing.T) {
 		Webhooks: []cloakroom.Webhook{{URL: endpoint.URL, Secrets: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}},
 	})
 	stored := atomic.Int64{}
-	srv.Sessions.OnCheck = func(c session.CheckEvent) {
-		if c.Stored || c.Result != "live" {
+	srv.Sessions.OnCheck = func(result string, asked bool) {
+		if asked || result != "live" {
 			stored.Add(1)
 		}
 	}

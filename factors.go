@@ -8,9 +8,9 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/factor"
 	"github.com/cloakroom-auth/cloakroom/internal/admin"
+	"github.com/cloakroom-auth/cloakroom/internal/endreason"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
@@ -112,7 +112,7 @@ func (s *Server) RemoveFactor(ctx context.Context, u *account.User, id string) e
 		}
 		s.Audit.Record(ctx, audit.SecondFactorKinds.Removed, append(admin.AboutUser(u), slog.String("kind", string(f.Kind)), slog.String("factor", id))...)
 		s.tell(ctx, u, letters.FactorRemoved)
-		return s.Auth.RemoveEnded(session.WithReason(ctx, auth.ReasonAdministrator), u.ID, nil)
+		return s.Auth.RemoveEnded(session.WithReason(ctx, endreason.Administrator), u.ID, nil)
 	}
 	return ErrNoFactor
 }
@@ -123,7 +123,7 @@ func (s *Server) RemoveFactors(ctx context.Context, u *account.User) error {
 		return err
 	}
 	s.tell(ctx, u, letters.FactorRemoved)
-	return s.Auth.RemoveEnded(session.WithReason(ctx, auth.ReasonAdministrator), u.ID, nil)
+	return s.Auth.RemoveEnded(session.WithReason(ctx, endreason.Administrator), u.ID, nil)
 }
 
 // NewPassword is a password that an operator gives a user.
@@ -145,7 +145,7 @@ func (s *Server) SetPassword(ctx context.Context, u *account.User, n NewPassword
 	if err != nil {
 		return err
 	}
-	return s.Auth.RemoveEnded(session.WithReason(ctx, auth.ReasonPasswordChanged), u.ID, nil)
+	return s.Auth.RemoveEnded(session.WithReason(ctx, endreason.PasswordChanged), u.ID, nil)
 }
 
 // DeleteUser deletes a user with everything that belongs to the account, and ends all sessions and tokens of the user.
@@ -161,5 +161,5 @@ func (s *Server) endForFactors(ctx context.Context, u *account.User) (*account.U
 	if err := s.steps.EndPending(ctx, u.ID); err != nil { // the epoch is Django's, and can't be moved
 		return nil, err
 	}
-	return u, s.Auth.RemoveEnded(session.WithReason(ctx, auth.ReasonAdministrator), u.ID, nil)
+	return u, s.Auth.RemoveEnded(session.WithReason(ctx, endreason.Administrator), u.ID, nil)
 }

@@ -110,7 +110,7 @@ func TestAProgramsOwnHookTakesNothingFromTheServer(t *testing.T) {
 	var heard sync.Map
 	srv.Sessions.OnEnd = func(e session.EndEvent) { heard.Store("ended "+e.Reason, true) }
 	srv.Accounts.OnChange = func(id string) { heard.Store("changed "+id, true) }
-	srv.Sessions.OnCheck = func(c session.CheckEvent) { heard.Store("checked "+c.Result, true) }
+	srv.Sessions.OnCheck = func(result string, stored bool) { heard.Store("checked "+result, true) }
 	web.Config.Handler = srv.Handler(nil)
 	web.Start()
 	b := newBrowser(t, web.URL)

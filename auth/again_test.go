@@ -95,13 +95,15 @@ func TestASecondCheckOfATokenAsksTheStore(t *testing.T) {
 }
 
 func TestASecondCheckVerifiesNoPassword(t *testing.T) {
-	a := newApp(t)
-	ann := a.user(account.User{Username: "ann"})
+	var ann *account.User
 	verified := 0
-	a.resolver.Basic = func(*http.Request, string, string) (*account.User, error) {
-		verified++
-		return ann, nil
-	}
+	a := newApp(t, func(c *auth.Config) {
+		c.Basic = func(*http.Request, string, string) (*account.User, error) {
+			verified++
+			return ann, nil
+		}
+	})
+	ann = a.user(account.User{Username: "ann"})
 	a.serveHeader("Basic YW5uOnNlY3JldA==", func(r *http.Request) {
 		first, err := auth.Check(r.Context())
 		if err != nil {

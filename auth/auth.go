@@ -4,7 +4,7 @@
 //
 //   - X-Session-Token, where apps may have sessions (session.Manager.AppTokens);
 //   - Authorization: Token, a token of Django REST framework or knox, and Authorization: Bearer, a personal token or a JWT;
-//   - Authorization: Basic, but only if [Resolver].Basic is set;
+//   - Authorization: Basic, but only if [Config].Basic is set;
 //   - the session cookie.
 //
 // A bad credential is refused; the next one isn't tried. Other schemes of Authorization are ignored.
@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/internal/jwt"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -34,7 +33,7 @@ type Identity struct {
 	Method          string           // how the user authenticated: the session's method, the token's kind, "jwt" or "basic"
 	Session         *session.Session // the session behind the request; nil: none
 	Token           *token.Token     // the token behind the request; nil: none
-	JWT             *jwt.Claims      // the claims of the JWT behind the request; nil: none
+	JWT             *token.Claims    // what the JWT behind the request proves; nil: there is none
 	AuthenticatedAt time.Time        // when the user last authenticated; for a token, when it was created
 }
 
@@ -75,25 +74,36 @@ type Config struct {
 	Sessions *session.Manager // required
 	Accounts account.Store    // required
 	Tokens   *token.Service   // nil: no tokens count
-	JWT      *jwt.Service     // nil: no JWTs count
+	JWTs     JWTs             // nil: no JWTs count
+
+	// Basic returns the user of the name and password in a request; nil: HTTP Basic is ignored. Its errors are sent as they
+	// are.
+	Basic func(r *http.Request, login, password string) (*account.User, error)
 
 	// SecondStep reports whether a sign-in of this user demands a second step after the password; nil: it never does. Any
 	// error is an outage.
 	SecondStep func(ctx context.Context, user string) (bool, error)
 
-	// JoinedView reads a session and its user in one step, if the stores can do that; nil: one after the other.
-	JoinedView JoinedView
+	// JoinedView reads a session for a check, as a session.Viewer does, and its user in the same step. u is nil if the user wasn't
+	// read, or doesn't exist: then the user is read by itself. Both are shared: don't change them. Both are from one state of the
+	// stores that includes every change acknowledged before the call, but for the times of uses and sign-ins, which may be older.
+	// nil: the session and the user are read one after the other.
+	JoinedView func(ctx context.Context, id session.ID, now int64) (r *session.Record, u *account.User, err error)
 }
 
-// Resolver authenticates requests. One load of the account serves both the check of the session's epoch and the identity. Set Basic
-// before first use; after that a Resolver is safe for concurrent use.
-type Resolver struct {
-	// Basic returns the user of the name and password in a request; nil: HTTP Basic is ignored. Its errors are sent as they
-	// are.
-	Basic func(r *http.Request, login, password string) (*account.User, error)
+// JWTs authenticates JSON Web Tokens. Implementations are safe for concurrent use.
+type JWTs interface {
+	// Authenticate returns what a token proves. The error is [token.ErrInvalid], or another that wraps it, if the token proves
+	// nothing: its text is for people, and with it the claims may name the User, for the log. Any other error is an outage.
+	Authenticate(ctx context.Context, text string) (*token.Claims, error)
 
-	c Config
+	// Issues reports whether tokens of this issuer are credentials here, whatever they prove.
+	Issues(issuer string) bool
 }
+
+// Resolver authenticates requests. One load of the account serves both the check of the session's epoch and the identity. It is safe
+// for concurrent use.
+type Resolver struct{ c Config }
 
 // New returns a Resolver. If the Sessions have no Accounts, it sets them to the [Epochs] of its own. It panics if Sessions or Accounts
 // is nil.
@@ -115,6 +125,9 @@ type epochs struct{ accounts account.Store }
 // Epoch implements session.Epochs.
 func (e epochs) Epoch(ctx context.Context, id string) (string, error) {
 	u, err := mayBeSignedIn(account.View(ctx, e.accounts, id))
+	if errors.Is(err, errNoAccount) {
+		return "", nil
+	}
 	return epochOf(u), err
 }
 
@@ -182,10 +195,13 @@ func (a *Resolver) load(ctx context.Context, id string) (*account.User, error) {
 	return mayBeSignedIn(account.View(ctx, a.c.Accounts, id))
 }
 
-// mayBeSignedIn returns session.ErrNoAccount in the place of a user who may not be signed in. No other code decides who may.
+// errNoAccount says that a user doesn't exist or may not be signed in.
+var errNoAccount = errors.New("no such account")
+
+// mayBeSignedIn returns errNoAccount in the place of a user who may not be signed in. No other code decides who may.
 func mayBeSignedIn(u *account.User, err error) (*account.User, error) {
 	if errors.Is(err, account.ErrNotFound) || (err == nil && !u.IsActive) {
-		return nil, session.ErrNoAccount
+		return nil, errNoAccount
 	}
 	return u, err
 }
@@ -202,7 +218,7 @@ func FromContext(ctx context.Context) (*Identity, error) {
 }
 
 // Check returns the identity of a request, or why there is none: [ErrNotAuthenticated], [ErrSessionEnded],
-// [ErrDeviceUnproven], [ErrTwoSessionCookies], a refusal of another credential, or an outage.
+// [ErrDeviceUnproven], two session cookies, a refusal of another credential, or an outage.
 func Check(ctx context.Context) (*Identity, error) {
 	q := requestFrom(ctx)
 	switch {
@@ -261,7 +277,9 @@ func (q *request) settle(ctx context.Context, c session.Unconfirmed, ok bool, er
 	if !ok || err != nil {
 		return nil, err
 	}
-	q.user, err = q.loadUser(ctx, c.User)
+	if q.user, err = q.loadUser(ctx, c.User); errors.Is(err, errNoAccount) {
+		err = nil
+	}
 	return q.session.Confirm(ctx, c, epochOf(q.user), err)
 }
 
@@ -270,19 +288,19 @@ func (q *request) identify(ctx context.Context, s *session.Session) (*Identity, 
 	switch unproven, excused := q.session.Unproven(); {
 	case s != nil:
 	case unproven != nil && excused:
-		return nil, ErrProofUnavailable
+		return nil, errProofUnavailable
 	case unproven != nil:
 		return nil, ErrDeviceUnproven
 	case q.session.HasTicket():
 		return nil, ErrSessionEnded
 	case q.session.TwoCookies():
-		return nil, ErrTwoSessionCookies
+		return nil, errTwoSessionCookies
 	default:
 		return nil, ErrNotAuthenticated
 	}
 	if q.user == nil || q.user.ID != s.User { // the request has signed in meanwhile
 		u, err := q.resolver.load(ctx, s.User)
-		if errors.Is(err, session.ErrNoAccount) {
+		if errors.Is(err, errNoAccount) {
 			return nil, ErrSessionEnded
 		}
 		if err != nil {
@@ -340,9 +358,9 @@ func authenticated(s *session.Session) time.Time {
 	return s.CreatedAt
 }
 
-// CSRFSafe reports whether the request is authenticated by a credential in a header that no page can make a browser send, so
+// CSRFSafe reports whether the request of ctx is authenticated by a credential in a header that no page can make a browser send, so
 // that it needs no csrftoken. HTTP Basic is not such a header: browsers send it by themselves.
-func CSRFSafe(ctx context.Context) bool {
+func (*Resolver) CSRFSafe(ctx context.Context) bool {
 	q := requestFrom(ctx)
 	switch {
 	case q == nil:
@@ -356,7 +374,7 @@ func CSRFSafe(ctx context.Context) bool {
 // SessionID returns the public ID of the live session of the request; "" if it has none, or is judged by another credential. It is
 // what a csrftoken is bound to, and opens nothing: a session counts here even if the request lacks the proof that it comes from its
 // browser, so that the browser can sign out, or sign in again.
-func SessionID(ctx context.Context) (string, error) {
+func (*Resolver) SessionID(ctx context.Context) (string, error) {
 	q := requestFrom(ctx)
 	if q == nil {
 		return "", ErrNoHandler

@@ -2,14 +2,13 @@ package auth
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"strings"
 	"time"
 	"unicode/utf8"
 
-	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/internal/basicauth"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
@@ -49,7 +48,7 @@ func (a *Resolver) parse(r *http.Request, line string) credential {
 	case "bearer":
 		return a.bearer(words)
 	case "basic":
-		if a.Basic != nil {
+		if a.c.Basic != nil {
 			return basic{r, line}
 		}
 	}
@@ -85,11 +84,11 @@ const personalPrefix = "cloak_"
 // scheme case-sensitively.
 func (a *Resolver) bearer(words []string) credential {
 	switch {
-	case a.c.Tokens == nil && a.c.JWT == nil:
+	case a.c.Tokens == nil && a.c.JWTs == nil:
 		return nil
 	case len(words) != 2:
 		return refused{errBearerHeader}
-	case a.c.JWT == nil || a.c.Tokens != nil && strings.HasPrefix(words[1], personalPrefix):
+	case a.c.JWTs == nil || a.c.Tokens != nil && strings.HasPrefix(words[1], personalPrefix):
 		return opaqueToken{words[1], bearerChallenge, []token.Kind{token.Personal}}
 	case words[0] != "Bearer":
 		return nil
@@ -115,7 +114,7 @@ func (c opaqueToken) identify(ctx context.Context, a *Resolver) (*Identity, erro
 		return nil, err
 	}
 	u, err := a.load(ctx, t.User)
-	if errors.Is(err, session.ErrNoAccount) {
+	if errors.Is(err, errNoAccount) {
 		return nil, challenged(c.challenge, "User inactive or deleted.")
 	}
 	if err != nil {
@@ -140,13 +139,13 @@ type basic struct {
 func (basic) sentByBrowsers() bool { return true }
 
 func (c basic) identify(ctx context.Context, a *Resolver) (*Identity, error) {
-	login, password, err := ParseBasic(c.line)
+	login, password, err := basicauth.Parse(c.line)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, basicTimeout)
 	defer cancel()
-	u, err := a.Basic(c.r.WithContext(ctx), login, password)
+	u, err := a.c.Basic(c.r.WithContext(ctx), login, password)
 	if err != nil {
 		return nil, err
 	}
@@ -157,50 +156,11 @@ func (c basic) identify(ctx context.Context, a *Resolver) (*Identity, error) {
 func (q *request) reloadBasic(ctx context.Context, a *Resolver) (*Identity, error) {
 	before := q.identity
 	u, err := a.load(ctx, before.User.ID)
-	if errors.Is(err, session.ErrNoAccount) || err == nil && u.Epoch != before.User.Epoch {
+	if errors.Is(err, errNoAccount) || err == nil && u.Epoch != before.User.Epoch {
 		return nil, errPasswordChanged
 	}
 	if err != nil {
 		return nil, err
 	}
 	return &Identity{User: u, Method: before.Method, AuthenticatedAt: before.AuthenticatedAt}, nil
-}
-
-// ParseBasic returns the name and password of an Authorization header with the scheme Basic (RFC 7617): UTF-8, or else
-// Latin-1, as in Django REST framework. Its errors are that framework's refusals; [ErrNotAuthenticated] for another scheme.
-func ParseBasic(line string) (login, password string, err error) {
-	scheme, rest, _ := strings.Cut(line, " ")
-	if !strings.EqualFold(scheme, "Basic") {
-		return "", "", ErrNotAuthenticated
-	}
-	rest = strings.Trim(rest, " ")
-	switch {
-	case rest == "":
-		return "", "", badBasic("No credentials provided.")
-	case strings.Contains(rest, " "):
-		return "", "", badBasic("Credentials string should not contain spaces.")
-	}
-	plain, err := base64.StdEncoding.DecodeString(rest)
-	if err != nil {
-		return "", "", badBasic("Credentials not correctly base64 encoded.")
-	}
-	login, password, ok := strings.Cut(utf8OrLatin1(plain), ":")
-	if !ok {
-		return "", "", badBasic("Credentials not correctly base64 encoded.")
-	}
-	if strings.ContainsRune(login+password, 0) {
-		return "", "", badBasic("Null characters are not allowed.")
-	}
-	return login, password, nil
-}
-
-func utf8OrLatin1(b []byte) string {
-	if utf8.Valid(b) {
-		return string(b)
-	}
-	runes := make([]rune, len(b))
-	for i, c := range b {
-		runes[i] = rune(c)
-	}
-	return string(runes)
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/internal/jwt"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
-	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 // webToken is an access token of package jwt.
@@ -17,38 +17,40 @@ type webToken struct{ text string }
 func (webToken) sentByBrowsers() bool { return false }
 
 func (c webToken) identify(ctx context.Context, a *Resolver) (*Identity, error) {
-	claims, err := a.c.JWT.Authenticate(ctx, c.text)
-	refusal, refused := errors.AsType[*jwt.Refusal](err)
-	if claims == nil || err != nil && !refused {
-		return nil, badJWT(refusal, err)
+	claims, invalid := a.c.JWTs.Authenticate(ctx, c.text)
+	if claims == nil && invalid == nil {
+		invalid = token.ErrInvalid
+	}
+	if claims == nil || invalid != nil && !errors.Is(invalid, token.ErrInvalid) {
+		return nil, badJWT(invalid)
 	}
 	// Problems of the account are reported first, as in simplejwt.
 	u, err := a.load(ctx, claims.User)
 	switch {
-	case errors.Is(err, session.ErrNoAccount):
+	case errors.Is(err, errNoAccount):
 		return nil, a.whyNoAccount(ctx, claims.User)
 	case err != nil:
 		return nil, err
-	case refused:
-		return nil, badJWT(refusal, nil)
+	case invalid != nil:
+		return nil, badJWT(invalid)
 	case claims.Epoch != u.Epoch:
-		return nil, badJWT(jwt.ErrEnded, nil)
+		return nil, badJWT(jwt.ErrEnded)
 	}
 	return &Identity{User: u, Method: "jwt", JWT: claims, AuthenticatedAt: claims.AuthenticatedAt}, nil
 }
 
-// badJWT returns the refusal that simplejwt's JWTAuthentication sends; if err is no refusal, it is an outage.
-func badJWT(why *jwt.Refusal, err error) error {
-	switch why {
-	case nil:
+// badJWT returns the refusal that simplejwt's JWTAuthentication sends; any other error is an outage.
+func badJWT(err error) error {
+	switch {
+	case !errors.Is(err, token.ErrInvalid):
 		return err
-	case jwt.ErrNoUser:
-		return unauthorizedJWT("token_not_valid", why.Error())
+	case errors.Is(err, jwt.ErrNoUser):
+		return unauthorizedJWT("token_not_valid", err.Error())
 	}
 	return &problem.Problem{
 		Status: http.StatusUnauthorized, Code: "token_not_valid", Challenge: bearerChallenge,
 		Detail:  "Given token not valid for any token type",
-		Members: map[string]any{"messages": []message{{"AccessToken", "access", why.Error()}}},
+		Members: map[string]any{"messages": []message{{"AccessToken", "access", err.Error()}}},
 	}
 }
 

@@ -25,7 +25,7 @@ func TestANewContextHasTheIdentityThatWasGiven(t *testing.T) {
 			t.Errorf("%s: %+v, %v; want what was given", name, got, err)
 		}
 	}
-	if id, err := auth.SessionID(ctx); id != "" || err != nil || !auth.CSRFSafe(ctx) {
+	if id, err := new(auth.Resolver).SessionID(ctx); id != "" || err != nil || !new(auth.Resolver).CSRFSafe(ctx) {
 		t.Errorf("the session is %q, %v", id, err)
 	}
 	visitor := auth.NewContext(ctx, nil) // replaces the other

@@ -6,17 +6,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/session"
-)
-
-// Why a session has ended, where the store shows it. Package session has the reasons that its own calls give.
-const (
-	ReasonExpired         = "expired"
-	ReasonPasswordChanged = "password_changed"
-	ReasonAccountChanged  = "account_changed" // its user changed the factors or the address of the account from another session
-	ReasonDisabled        = "disabled"
-	ReasonDeleted         = "deleted"
-	ReasonAdministrator   = "administrator" // an administrator ended it
+	"github.com/cloakroom-auth/cloakroom/internal/endreason"
 )
 
 // Recheck returns an identity with the current state of its session; or nil and why the session has ended, as far as the
@@ -31,7 +21,7 @@ func (a *Resolver) Recheck(ctx context.Context, i *Identity) (now *Identity, why
 		return nil, why, err
 	}
 	u, err := a.load(ctx, c.User)
-	if err != nil && !errors.Is(err, session.ErrNoAccount) {
+	if err != nil && !errors.Is(err, errNoAccount) {
 		return nil, "", err
 	}
 	s := c.Session(epochOf(u))
@@ -47,19 +37,19 @@ func (a *Resolver) why(ctx context.Context, i *Identity) (string, error) {
 	u, err := a.c.Accounts.Load(ctx, i.User.ID)
 	switch {
 	case errors.Is(err, account.ErrNotFound):
-		return ReasonDeleted, nil
+		return endreason.Deleted, nil
 	case err != nil:
 		return "", err
 	case !u.IsActive:
-		return ReasonDisabled, nil
+		return endreason.Disabled, nil
 	case u.Epoch != i.User.Epoch && u.Password != i.User.Password && u.HasPassword():
-		return ReasonPasswordChanged, nil
+		return endreason.PasswordChanged, nil
 	case u.Epoch != i.User.Epoch && u.ChangedByOwner():
-		return ReasonAccountChanged, nil
+		return endreason.AccountChanged, nil
 	case u.Epoch != i.User.Epoch:
-		return ReasonAdministrator, nil
+		return endreason.Administrator, nil
 	case !time.Now().Before(i.Session.ExpiresAt):
-		return ReasonExpired, nil
+		return endreason.Expired, nil
 	}
-	return session.ReasonEndedElsewhere, nil
+	return endreason.EndedElsewhere, nil
 }

@@ -19,7 +19,7 @@ var (
 		"Your session has ended. Sign in again."))
 	ErrDeviceUnproven = error(problem.New(http.StatusUnauthorized, "device_unproven",
 		"This session belongs to the browser that it began in, and the request has no proof that it comes from there. Sign in again."))
-	ErrTwoSessionCookies = error(problem.New(http.StatusUnauthorized, "two_session_cookies",
+	errTwoSessionCookies = error(problem.New(http.StatusUnauthorized, "two_session_cookies",
 		"The browser sent two session cookies, so neither counts. Sign in again; if that doesn't help, delete the cookies of this site."))
 	ErrPermissionDenied = error(problem.New(http.StatusForbidden, "permission_denied",
 		"You do not have permission to perform this action."))
@@ -41,9 +41,9 @@ var ErrNoHandler = error(problem.New(http.StatusInternalServerError, "no_handler
 	"This program asks who is signed in, on a request that did not pass Cloakroom's Handler. The program must serve its "+
 		"handlers behind it: http.ListenAndServe(address, server.Handler(mux))."))
 
-// ErrProofUnavailable says that the browser couldn't renew the proof that its session is bound to it, and says that this was because
+// errProofUnavailable says that the browser couldn't renew the proof that its session is bound to it, and says that this was because
 // of the server. That is an outage.
-var ErrProofUnavailable = error(&problem.Problem{
+var errProofUnavailable = error(&problem.Problem{
 	Status: http.StatusServiceUnavailable, Code: "device_unproven", RetryAfter: 10 * time.Second,
 	Detail: "Your browser couldn't prove just now that this session belongs to it. You are still signed in; try again shortly.",
 })
@@ -69,10 +69,6 @@ func badToken(detail string) error { return challenged("Token", detail) }
 // errPasswordChanged says that the password was right and has been changed since. It has the same sentence as a wrong
 // password.
 var errPasswordChanged = error(problem.New(http.StatusUnauthorized, "invalid_credentials", "Invalid username/password."))
-
-func badBasic(why string) error {
-	return problem.New(http.StatusUnauthorized, "invalid_credentials", "Invalid basic header. "+why)
-}
 
 // Require passes requests of signed-in users on; others get 401. A token that is limited to scopes gets 403:
 // [RequirePermission] and [RequireScope] accept such tokens. A handler that reads a body, which may arrive slowly, should
@@ -114,25 +110,25 @@ func RequireScope(scope string) func(http.Handler) http.Handler {
 // RequireFresh passes only sessions on whose user has shown a factor, such as the password, within [FreshFor]; others get
 // 401 or 403.
 func RequireFresh(next http.Handler) http.Handler {
-	return require(next, CheckFresh)
+	return require(next, (*Identity).CheckFresh)
 }
 
 // RequireSecond passes only sessions on whose user has shown two factors together, or one that is both, such as a passkey;
 // others get 401 or 403.
 func RequireSecond(next http.Handler) http.Handler {
-	return require(next, CheckSecond)
+	return require(next, (*Identity).CheckSecond)
 }
 
 // RequireFullyFresh passes only sessions on whose user has shown all that a sign-in would ask them for now, within [FreshFor];
 // others get 401 or 403. While the factors of the user are unknown, it is 503.
 func RequireFullyFresh(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		require(next, func(i *Identity) error { return CheckFullyFresh(r.Context(), i) }).ServeHTTP(w, r)
+		require(next, func(i *Identity) error { return i.CheckFullyFresh(r.Context()) }).ServeHTTP(w, r)
 	})
 }
 
 // CheckSession returns [ErrSessionRequired] if the caller has no session.
-func CheckSession(i *Identity) error {
+func (i *Identity) CheckSession() error {
 	if i.Session == nil {
 		return ErrSessionRequired
 	}
@@ -141,8 +137,8 @@ func CheckSession(i *Identity) error {
 
 // CheckFresh returns [ErrSessionRequired] if the caller has no session, and [ErrFreshSignInRequired] if no factor was shown
 // in it within [FreshFor].
-func CheckFresh(i *Identity) error {
-	if err := CheckSession(i); err != nil {
+func (i *Identity) CheckFresh() error {
+	if err := i.CheckSession(); err != nil {
 		return err
 	}
 	if !i.Fresh() {
@@ -153,8 +149,8 @@ func CheckFresh(i *Identity) error {
 
 // CheckSecond returns [ErrSessionRequired] if the caller has no session, and [ErrSecondFactorNeeded] if its user has never
 // shown two factors together in it.
-func CheckSecond(i *Identity) error {
-	if err := CheckSession(i); err != nil {
+func (i *Identity) CheckSecond() error {
+	if err := i.CheckSession(); err != nil {
 		return err
 	}
 	if i.Level() < 2 {
@@ -166,8 +162,8 @@ func CheckSecond(i *Identity) error {
 // CheckFullyFresh returns [ErrSessionRequired] if the caller has no session, and [ErrFullSignInRequired] unless the user has
 // shown all that a sign-in would ask them for now, within [FreshFor]: two factors together if a sign-in demands a second step,
 // else any factor. ctx is the request's. Errors without a name are outages.
-func CheckFullyFresh(ctx context.Context, i *Identity) error {
-	if err := CheckSession(i); err != nil {
+func (i *Identity) CheckFullyFresh(ctx context.Context) error {
+	if err := i.CheckSession(); err != nil {
 		return err
 	}
 	if !i.Fresh() {

@@ -39,7 +39,7 @@ func (a *Resolver) ours(ctx context.Context, line string) bool {
 		words = append(words, wordsOf(plain)...)
 	}
 	if len(words) > 0 && strings.EqualFold(words[0], "basic") {
-		if a.Basic != nil {
+		if a.c.Basic != nil {
 			return true
 		}
 		for _, word := range words[1:] {
@@ -102,7 +102,7 @@ func hexadecimal(word string) bool {
 // issued reports whether a word is a JSON Web Token that claims to be from this server, of any kind and even with a wrong
 // signature.
 func (a *Resolver) issued(word string) bool {
-	if a.c.JWT == nil {
+	if a.c.JWTs == nil {
 		return false
 	}
 	for part := range strings.SplitSeq(word, ".") {
@@ -113,7 +113,10 @@ func (a *Resolver) issued(word string) bool {
 		var claims struct {
 			Issuer any `json:"iss"`
 		}
-		if json.Unmarshal(plain, &claims) == nil && claims.Issuer == any(a.c.JWT.Issuer) {
+		if json.Unmarshal(plain, &claims) != nil {
+			continue
+		}
+		if issuer, ok := claims.Issuer.(string); ok && a.c.JWTs.Issues(issuer) {
 			return true
 		}
 	}

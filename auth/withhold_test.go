@@ -30,7 +30,9 @@ func TestBasicIsWithheldWhereItCounts(t *testing.T) {
 	if rest := a.resolver.StripCredentials(t.Context(), lines); len(rest) != 2 {
 		t.Errorf("kept %q", rest)
 	}
-	a.resolver.Basic = func(*http.Request, string, string) (*account.User, error) { return nil, auth.ErrNotAuthenticated }
+	a = newApp(t, func(c *auth.Config) {
+		c.Basic = func(*http.Request, string, string) (*account.User, error) { return nil, auth.ErrNotAuthenticated }
+	})
 	if rest := a.resolver.StripCredentials(t.Context(), lines); len(rest) != 1 || rest[0] != "Bearer x" {
 		t.Errorf("kept %q", rest)
 	}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/session"
 )
 
 const (
@@ -36,8 +35,8 @@ func (b *bench) events(ctx context.Context) error {
 		return err
 	}
 	reads := atomic.Int64{}
-	srv.Sessions.OnCheck = func(c session.CheckEvent) {
-		if c.Stored {
+	srv.Sessions.OnCheck = func(result string, asked bool) {
+		if asked {
 			reads.Add(1)
 		}
 	}

@@ -91,10 +91,10 @@ func TestAManagerWithoutAStoreSaysSo(t *testing.T) {
 func TestObserversAreCalledLikeOnEndAndOnCheck(t *testing.T) {
 	m := newManager()
 	var heard []string
-	m.Observe(func(e session.EndEvent) { heard = append(heard, "observer "+e.Reason) }, func(c session.CheckEvent) { heard = append(heard, "observer "+c.Result) })
+	m.Observe(func(e session.EndEvent) { heard = append(heard, "observer "+e.Reason) }, func(result string, stored bool) { heard = append(heard, "observer "+result) })
 	m.Observe(nil, nil)
 	m.OnEnd = func(e session.EndEvent) { heard = append(heard, "field "+e.Reason) } // set later, and takes nothing away
-	m.OnCheck = func(c session.CheckEvent) { heard = append(heard, "field "+c.Result) }
+	m.OnCheck = func(result string, stored bool) { heard = append(heard, "field "+result) }
 	ann := &visitor{t: t, m: m}
 	ann.signIn(session.SignIn{User: "1"})
 	if !ann.alive() {

@@ -14,15 +14,15 @@ import (
 // still enforce "__Host-").
 const CookieName = "__Host-Http-sessionid"
 
-// PlainCookieName is the default name where InsecureHTTP is set, since a browser refuses the prefix without https.
-const PlainCookieName = "sessionid"
+// plainCookieName is the default name where InsecureHTTP is set, since a browser refuses the prefix without https.
+const plainCookieName = "sessionid"
 
 func (m *Manager) cookieName() string {
 	switch {
 	case m.CookieName != "":
 		return m.CookieName
 	case m.InsecureHTTP:
-		return PlainCookieName
+		return plainCookieName
 	}
 	return CookieName
 }

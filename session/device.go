@@ -12,12 +12,9 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
-// ProofLifetime is for how long a browser that a session is bound to has proven itself.
-const ProofLifetime = 10 * time.Minute
-
-// ErrUnproven says that the request has no proof that it comes from the browser that its session is bound to, and that the browser
+// errUnproven says that the request has no proof that it comes from the browser that its session is bound to, and that the browser
 // says it couldn't get one because of the server. The session lives: answer 503.
-var ErrUnproven = errors.New("the browser could not prove that the session is bound to it")
+var errUnproven = errors.New("the browser could not prove that the session is bound to it")
 
 // Device binds sessions to browsers. Its methods must not block, and are called by several requests at the same time.
 type Device interface {
@@ -83,10 +80,10 @@ func (q *Request) excused() bool {
 	return q.proof.unproven != nil && len(q.proof.sent["Secure-Session-Skipped"]) > 0
 }
 
-// excuse returns ErrUnproven if the request is excused.
+// excuse returns errUnproven if the request is excused.
 func (q *Request) excuse() error {
 	if q.excused() {
-		return ErrUnproven
+		return errUnproven
 	}
 	return nil
 }

@@ -11,16 +11,12 @@ type EndEvent struct {
 	User   string
 	ID     string // the session's public ID; "": all sessions of the user
 	Except string // the public ID of the session that goes on; "": none does
-	Reason string // one of the reasons below, or that of [WithReason]
-}
 
-// The reasons for which sessions end.
-const (
-	ReasonSignedOut      = "signed_out"
-	ReasonSignedInAgain  = "signed_in_again" // the browser signed in again
-	ReasonEndedElsewhere = "ended_elsewhere" // its user ended it from another session
-	ReasonReplaced       = "replaced"        // a newer session took its place: MaxSessions
-)
+	// Reason is a word of the Manager, "signed_out", "signed_in_again" (in the same browser), "ended_elsewhere" (from another session of
+	// the user) or "replaced" (by a newer session: MaxSessions), or that of [WithReason]: Cloakroom's server has also "expired",
+	// "password_changed", "account_changed" (its factors or its address), "disabled", "deleted" and "administrator".
+	Reason string
+}
 
 type reasonKey struct{}
 
@@ -51,19 +47,13 @@ func (m *Manager) notify(e EndEvent) {
 // observer holds two functions that are called after Manager.OnEnd and Manager.OnCheck.
 type observer struct {
 	ended   func(EndEvent)
-	checked func(CheckEvent)
+	checked func(result string, stored bool)
 }
 
 // Observe adds functions that are called after OnEnd and OnCheck, with the same values and under the same rules. Either may
 // be nil. Code that uses a Manager without owning its fields needs it. Call it before first use.
-func (m *Manager) Observe(ended func(EndEvent), checked func(CheckEvent)) {
+func (m *Manager) Observe(ended func(EndEvent), checked func(result string, stored bool)) {
 	m.observers = append(m.observers, observer{ended, checked})
-}
-
-// CheckEvent is the result of looking up one ticket, for [Manager.OnCheck].
-type CheckEvent struct {
-	Result string // "live", "unknown" (no such session), "expired", "revoked" (the account's epoch differs), "unproven" (not from the browser that it is bound to) or "unavailable"
-	Stored bool   // a store was asked, and not this process's cache alone
 }
 
 // The results of a check.
@@ -81,13 +71,13 @@ func (m *Manager) notifyCheck(ctx context.Context, result string) {
 	if m.OnCheck == nil && len(m.observers) == 0 {
 		return
 	}
-	c := CheckEvent{Result: result, Stored: reqinfo.Stored(ctx)}
+	stored := reqinfo.Stored(ctx)
 	if m.OnCheck != nil {
-		m.OnCheck(c)
+		m.OnCheck(result, stored)
 	}
 	for _, o := range m.observers {
 		if o.checked != nil {
-			o.checked(c)
+			o.checked(result, stored)
 		}
 	}
 }

@@ -108,7 +108,7 @@ func (m *Manager) listed(ctx context.Context, r *Record, now int64, epochs map[s
 	epoch, known := epochs[r.User]
 	if !known {
 		var err error
-		if epoch, err = m.epoch(ctx, r.User); err != nil {
+		if epoch, err = m.Accounts.Epoch(ctx, r.User); err != nil {
 			return false, err
 		}
 		epochs[r.User] = epoch

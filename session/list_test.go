@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/cloakroom-auth/cloakroom/internal/endreason"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -183,10 +184,10 @@ func TestOnEndIsCalledOnceForEachEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []session.EndEvent{
-		{User: "1", ID: first.ID, Reason: session.ReasonSignedInAgain},
-		{User: "1", ID: second.ID, Reason: session.ReasonSignedOut},
+		{User: "1", ID: first.ID, Reason: endreason.SignedInAgain},
+		{User: "1", ID: second.ID, Reason: endreason.SignedOut},
 		{User: "1", Except: fourth.ID, Reason: "disabled"},
-		{User: "1", ID: fourth.ID, Reason: session.ReasonEndedElsewhere},
+		{User: "1", ID: fourth.ID, Reason: endreason.EndedElsewhere},
 	}
 	if !slices.Equal(events, want) {
 		t.Errorf("events\n%+v, want\n%+v", events, want)

@@ -23,11 +23,8 @@ var ErrNotATicket = errors.New("the session cookie holds no ticket")
 // program, not an outage.
 var ErrNoHandler = errors.New("session: the request did not pass Manager.Handler; the program must serve its handlers behind it")
 
-// ErrNoAccount is what [Epochs] returns for a user who doesn't exist or may not sign in.
-var ErrNoAccount = errors.New("no such account")
-
-// Epochs returns the present epoch of a user: an opaque text, never empty, that changes whenever all the user's sessions
-// must end. ErrNoAccount if there is no such user, or the user may not sign in; any other error is an outage.
+// Epochs returns the present epoch of a user: an opaque text that changes whenever all the user's sessions must end. "" if there is no
+// such user, or the user may not sign in. An error is an outage.
 type Epochs interface {
 	Epoch(ctx context.Context, user string) (string, error)
 }
@@ -43,7 +40,7 @@ type Manager struct {
 	// Tickets makes the tickets. nil: 256 random bits, of which the store knows the SHA-256.
 	Tickets TicketFormat
 
-	CookieName   string        // "": CookieName, or PlainCookieName with InsecureHTTP
+	CookieName   string        // "": CookieName, or "sessionid" with InsecureHTTP, since browsers refuse the prefix without https
 	CookieDomain string        // "": only the host itself. With a domain, every subdomain gets the cookie and may set it
 	CookiePath   string        // "": /
 	SameSite     http.SameSite // 0: Lax
@@ -78,8 +75,10 @@ type Manager struct {
 	// cookies name. It must not block. nil: no call.
 	OnCookieChange func([]ID)
 
-	// OnCheck is called for each check of a ticket. It must not block. nil: no call.
-	OnCheck func(CheckEvent)
+	// OnCheck is called for each check of a ticket. It must not block. result is "live", "unknown" (no such session), "expired",
+	// "revoked" (the account's epoch differs), "unproven" (not from the browser that it is bound to) or "unavailable"; stored says
+	// that a store was asked, and not this process's cache alone. nil: no call.
+	OnCheck func(result string, stored bool)
 
 	// Audit records what happens to sessions, and never gets a ticket. nil: nothing is recorded.
 	Audit *audit.Log

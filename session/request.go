@@ -306,13 +306,9 @@ func (q *Request) Reload(ctx context.Context, from Viewer) (c Unconfirmed, ok bo
 // c if it is live, else nil. After Load this counts as a use of the session, and a sign-in or sign-out of the request since
 // then wins. After Reload neither is so.
 func (q *Request) Confirm(ctx context.Context, c Unconfirmed, epoch string, err error) (*Session, error) {
-	live := c.Session(epoch) != nil
-	if errors.Is(err, ErrNoAccount) {
-		live, err = false, nil
-	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.settle(ctx, c, live, err)
+	return q.settle(ctx, c, c.Session(epoch) != nil, err)
 }
 
 func (q *Request) settle(ctx context.Context, c Unconfirmed, live bool, err error) (*Session, error) {
@@ -404,17 +400,8 @@ func (m *Manager) current(ctx context.Context, r *Record) (bool, error) {
 	if m.Accounts == nil {
 		return true, nil
 	}
-	epoch, err := m.epoch(ctx, r.User)
+	epoch, err := m.Accounts.Epoch(ctx, r.User)
 	return err == nil && epoch != "" && epoch == r.Epoch, err
-}
-
-// epoch returns the user's present epoch; "", which no session has, if the user doesn't exist or may not sign in.
-func (m *Manager) epoch(ctx context.Context, user string) (string, error) {
-	epoch, err := m.Accounts.Epoch(ctx, user)
-	if errors.Is(err, ErrNoAccount) {
-		return "", nil
-	}
-	return epoch, err
 }
 
 // logRejected records a ticket that names no live session. The ticket itself stays out of the log.

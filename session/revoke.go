@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/endreason"
 	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
@@ -58,12 +59,12 @@ func (m *Manager) signOut(ctx context.Context, r *Record) error {
 		return err
 	}
 	m.logEnd(ctx, "logout", sessionAttrs(r)...)
-	m.notify(EndEvent{User: r.User, ID: r.PublicID, Reason: ReasonSignedOut})
+	m.notify(EndEvent{User: r.User, ID: r.PublicID, Reason: endreason.SignedOut})
 	return nil
 }
 
 // Revoke ends the session with this ID; user must be its user, or empty. ErrEnded if there is none. On any other error the
-// session may be live. The reason is that of [WithReason], or else [ReasonEndedElsewhere].
+// session may be live. The reason is that of [WithReason], or else [endreason.EndedElsewhere].
 func (m *Manager) Revoke(ctx context.Context, user, id string) error {
 	if err := m.needsStore(); err != nil {
 		return err
@@ -82,7 +83,7 @@ func (m *Manager) Revoke(ctx context.Context, user, id string) error {
 		return err
 	}
 	m.logEnd(ctx, "revoked", sessionAttrs(r)...)
-	m.notify(EndEvent{User: r.User, ID: r.PublicID, Reason: reason(ctx, ReasonEndedElsewhere)})
+	m.notify(EndEvent{User: r.User, ID: r.PublicID, Reason: reason(ctx, endreason.EndedElsewhere)})
 	return nil
 }
 
@@ -124,7 +125,7 @@ func (m *Manager) RevokeAll(ctx context.Context, user string, except *Session) (
 		return 0, errors.New("session: RevokeAll needs a user")
 	}
 	var spared ID
-	event := EndEvent{User: user, Reason: reason(ctx, ReasonEndedElsewhere)}
+	event := EndEvent{User: user, Reason: reason(ctx, endreason.EndedElsewhere)}
 	if except != nil {
 		spared, event.Except = except.record.ID, except.ID
 	}
@@ -148,7 +149,7 @@ func (m *Manager) trim(ctx context.Context, s *Session) {
 	sessions, err := m.List(ctx, s.User)
 	others := slices.DeleteFunc(sessions, func(o *Session) bool { return o.ID == s.ID })
 	for i := m.MaxSessions - 1; i < len(others) && err == nil; i++ {
-		if err = m.Revoke(WithReason(ctx, ReasonReplaced), s.User, others[i].ID); errors.Is(err, ErrEnded) {
+		if err = m.Revoke(WithReason(ctx, endreason.Replaced), s.User, others[i].ID); errors.Is(err, ErrEnded) {
 			err = nil
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/endreason"
 )
 
 // SignIn describes a sign-in: who has proved their identity, and how.
@@ -135,8 +136,8 @@ func (m *Manager) start(r *http.Request, record *Record) error {
 			return record, nil
 		})
 		if err == nil {
-			m.logEnd(r.Context(), ReasonSignedInAgain, sessionAttrs(before)...)
-			m.notify(EndEvent{User: before.User, ID: before.PublicID, Reason: ReasonSignedInAgain})
+			m.logEnd(r.Context(), endreason.SignedInAgain, sessionAttrs(before)...)
+			m.notify(EndEvent{User: before.User, ID: before.PublicID, Reason: endreason.SignedInAgain})
 		}
 		if !errors.Is(err, ErrNotFound) {
 			return err

@@ -61,6 +61,16 @@ type Params struct {
 	IP, Agent   string
 }
 
+// Claims are what a JSON Web Token proves that is an access token.
+type Claims struct {
+	ID              string // the jti
+	User            string
+	Epoch           string // the account's epoch at the sign-in; the token counts only while it is the present one
+	Family          string // the public ID of the sign-in, the [Refresh] token, that it comes from
+	AuthenticatedAt time.Time
+	ExpiresAt       time.Time
+}
+
 // Service creates and checks tokens. Only Store is required; the methods panic without one. Set the fields before first use;
 // it is then safe for concurrent use.
 type Service struct {

@@ -12,7 +12,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/internal/peerlink"
-	"github.com/cloakroom-auth/cloakroom/session"
 )
 
 type checkCmd struct {
@@ -227,7 +226,7 @@ func useTempDir(config *cloakroom.Config) (remove func() error, err error) {
 		return nil, fmt.Errorf("make a directory to try in: %w", err)
 	}
 	if strings.HasPrefix(config.DB, "django+") && config.Cookie.Name == "" {
-		config.Cookie.Name = session.PlainCookieName // the default depends on the database
+		config.Cookie.Name = "sessionid" // the default depends on the database
 	}
 	config.Data, config.DB, config.KeyFile, config.Feed = dir, "", "", ""
 	return func() error { return os.RemoveAll(dir) }, nil

@@ -28,7 +28,7 @@ func openUsers(path string) users {
 		log.Fatal(err)
 	}
 	u := users{db}
-	if _, err := u.Epoch(context.Background(), "ada"); errors.Is(err, session.ErrNoAccount) {
+	if epoch, err := u.Epoch(context.Background(), "ada"); epoch == "" && err == nil {
 		if _, err := u.setPassword(context.Background(), "ada", "correct horse battery"); err != nil {
 			log.Fatal(err)
 		}
@@ -40,7 +40,7 @@ func openUsers(path string) users {
 func (u users) Epoch(ctx context.Context, name string) (epoch string, err error) {
 	err = u.db.QueryRowContext(ctx, `SELECT epoch FROM users WHERE name = ?`, name).Scan(&epoch)
 	if errors.Is(err, sql.ErrNoRows) {
-		return "", session.ErrNoAccount
+		return "", nil
 	}
 	return epoch, err
 }

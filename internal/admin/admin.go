@@ -14,8 +14,8 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/federation"
+	"github.com/cloakroom-auth/cloakroom/internal/endreason"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 )
 
@@ -96,7 +96,7 @@ func (s *Service) EditUser(ctx context.Context, id string, change func(*account.
 
 // DeleteUser deletes a user, which ends their sessions and tokens.
 func (s *Service) DeleteUser(ctx context.Context, u *account.User) error {
-	err := s.end(ctx, audit.UserKinds.Deleted, auth.ReasonDeleted, u, func() error { return s.Accounts.Delete(ctx, u.ID) })
+	err := s.end(ctx, audit.UserKinds.Deleted, endreason.Deleted, u, func() error { return s.Accounts.Delete(ctx, u.ID) })
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (s *Service) DeleteUser(ctx context.Context, u *account.User) error {
 
 // DisableUser keeps a user from signing in, and ends their sessions, tokens and invitations. After an error call it again.
 func (s *Service) DisableUser(ctx context.Context, u *account.User) error {
-	err := s.end(ctx, audit.UserKinds.Archived, auth.ReasonDisabled, u, func() error { return s.Accounts.SetActive(ctx, u.ID, false) })
+	err := s.end(ctx, audit.UserKinds.Archived, endreason.Disabled, u, func() error { return s.Accounts.SetActive(ctx, u.ID, false) })
 	if err != nil {
 		return err
 	}
@@ -155,7 +155,7 @@ func (s *Service) SetPassword(ctx context.Context, u *account.User, n NewPasswor
 	if n.KeepFactors {
 		kept = append(kept, slog.String("kept", "factors"))
 	}
-	err = s.end(ctx, audit.PasswordKinds.Change, auth.ReasonPasswordChanged, u, func() error { return s.Accounts.SetPassword(ctx, u.ID, n.Password) }, kept...)
+	err = s.end(ctx, audit.PasswordKinds.Change, endreason.PasswordChanged, u, func() error { return s.Accounts.SetPassword(ctx, u.ID, n.Password) }, kept...)
 	if err == nil && n.Changed != nil {
 		n.Changed()
 	}
@@ -175,7 +175,7 @@ func (s *Service) SetPassword(ctx context.Context, u *account.User, n NewPasswor
 		return true, err
 	}
 	_, err = s.removeFactors(ctx, u)
-	s.cleanUp(ctx, u, auth.ReasonPasswordChanged)
+	s.cleanUp(ctx, u, endreason.PasswordChanged)
 	return true, err
 }
 
@@ -222,7 +222,7 @@ func (s *Service) waysInto(ctx context.Context, u *account.User) (n int, err err
 
 // RevokeAll ends all sessions and tokens of a user.
 func (s *Service) RevokeAll(ctx context.Context, u *account.User) error {
-	return s.end(ctx, audit.TokenKinds.Revoked, auth.ReasonAdministrator, u, func() error { return s.Accounts.RevokeAll(ctx, u.ID) },
+	return s.end(ctx, audit.TokenKinds.Revoked, endreason.Administrator, u, func() error { return s.Accounts.RevokeAll(ctx, u.ID) },
 		slog.String("kind", "everything"))
 }
 
@@ -240,7 +240,7 @@ func (s *Service) RemoveFactors(ctx context.Context, u *account.User) error {
 	if err := s.SecondStep.RemoveAll(ctx, u.ID); err != nil {
 		return err
 	}
-	return s.end(ctx, audit.SecondFactorKinds.Removed, auth.ReasonAdministrator, u, func() error { return s.Accounts.RevokeAll(ctx, u.ID) },
+	return s.end(ctx, audit.SecondFactorKinds.Removed, endreason.Administrator, u, func() error { return s.Accounts.RevokeAll(ctx, u.ID) },
 		slog.String("kind", "all"))
 }
 
@@ -269,7 +269,7 @@ func (s *Service) DeclareCompromised(ctx context.Context, u *account.User, c Com
 		}
 		// After the links: a sign-in through one that has read the account since the epoch moved is removed now, or finds its
 		// link gone.
-		s.cleanUp(ctx, u, auth.ReasonAdministrator)
+		s.cleanUp(ctx, u, endreason.Administrator)
 		s.record(ctx, audit.UserKinds.Compromised, u, kept...)
 		if s.SecondStep == nil {
 			return nil

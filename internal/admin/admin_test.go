@@ -8,8 +8,8 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/internal/admin"
+	"github.com/cloakroom-auth/cloakroom/internal/endreason"
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/password"
 	"github.com/cloakroom-auth/cloakroom/throttle"
@@ -77,7 +77,7 @@ func TestActsAreRecordedOnceTheyAreDone(t *testing.T) {
 	if err := s.DeleteUser(t.Context(), u); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{u.ID + " " + auth.ReasonDeleted}; !slices.Equal(got, want) {
+	if want := []string{u.ID + " " + endreason.Deleted}; !slices.Equal(got, want) {
 		t.Errorf("cleaned up %q, want %q", got, want)
 	}
 	want := []string{

@@ -21,7 +21,7 @@ import (
 
 // cookie returns the cookie of the present generation.
 func (s *Service) cookie(id string, b *binding, now int64) *http.Cookie {
-	end := b.Refreshed + int64(session.ProofLifetime/time.Second)
+	end := b.Refreshed + int64(ProofLifetime/time.Second)
 	c := &http.Cookie{
 		Name: CookieName, Value: strconv.FormatInt(end, 10) + "." + cookieMAC(s.Keys()[0], id, b, end), Path: "/",
 		HttpOnly: true, Secure: true, SameSite: cmp.Or(s.SameSite, http.SameSiteLaxMode),

@@ -27,6 +27,9 @@ const (
 	// the names that it does accept, those with __Host- are the ones that no other host can set.
 	CookieName = "__Host-bound"
 
+	// ProofLifetime is for how long a browser that a session is bound to has proven itself.
+	ProofLifetime = 10 * time.Minute
+
 	// RegisterPath and RefreshPath are where browsers send their proofs.
 	RegisterPath = "/api/auth/device/register"
 	RefreshPath  = "/api/auth/device/refresh"
@@ -39,7 +42,7 @@ const (
 	offerLife = 2 * time.Minute
 
 	// challengeLife is how long a challenge can be answered. A browser keeps the challenge until it needs it, which is within
-	// session.ProofLifetime while the session is in use. After a longer pause it gets a new one, so that a proof made in advance and carried
+	// ProofLifetime while the session is in use. After a longer pause it gets a new one, so that a proof made in advance and carried
 	// away is soon worth nothing.
 	challengeLife = 20 * time.Minute
 

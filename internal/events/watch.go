@@ -8,6 +8,8 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/device"
+	"github.com/cloakroom-auth/cloakroom/internal/endreason"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -117,7 +119,7 @@ func (w *Watch) check(ctx context.Context) error {
 
 // ended closes the page whose session a check found ended, once that is certain.
 func (w *Watch) ended(reason string) {
-	if (reason == auth.ReasonPasswordChanged || reason == auth.ReasonAccountChanged) && w.unconfirmed() {
+	if (reason == endreason.PasswordChanged || reason == endreason.AccountChanged) && w.unconfirmed() {
 		return
 	}
 	w.end(reason)
@@ -164,7 +166,7 @@ func (w *Watch) unproven(s *session.Session) bool {
 		return false
 	}
 	if w.proven.IsZero() {
-		w.proven = time.Now().Add(session.ProofLifetime)
+		w.proven = time.Now().Add(device.ProofLifetime)
 	}
 	return !time.Now().Before(w.proven)
 }

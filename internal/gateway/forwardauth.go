@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/csrf"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 )
@@ -90,8 +89,8 @@ func (g *Gateway) check(r *http.Request) (caller, error) {
 		return caller{}, errMisrouted
 	}
 	err = g.c.CSRF.Check(r, csrf.Caller{
-		Ticket: byTicket(r.Context()), Header: auth.CSRFSafe(r.Context()),
-		Binding:  func() (string, error) { return auth.SessionID(r.Context()) },
+		Ticket: g.byTicket(r.Context()), Header: g.c.Auth.CSRFSafe(r.Context()),
+		Binding:  func() (string, error) { return g.c.Auth.SessionID(r.Context()) },
 		OtherApp: true,
 	})
 	if err != nil {

@@ -213,7 +213,7 @@ func (noBackend) serve(w http.ResponseWriter, r *http.Request, _ caller) {
 // admit returns the caller, or an error unless the caller meets the requirement.
 func (g *Gateway) admit(r *http.Request, path string, required requirement) (caller, error) {
 	if upgrade(r) != "" || r.Header["Sec-Websocket-Key"] != nil {
-		if err := g.c.CSRF.CheckHandshake(r, byTicket(r.Context())); err != nil {
+		if err := g.c.CSRF.CheckHandshake(r, g.byTicket(r.Context())); err != nil {
 			return caller{}, err
 		}
 	}
@@ -280,8 +280,8 @@ func isSignedOut(err error) bool {
 }
 
 // byTicket reports whether a request is judged by its session cookie.
-func byTicket(ctx context.Context) bool {
-	return session.RequestFrom(ctx).HasTicket() && !auth.CSRFSafe(ctx)
+func (g *Gateway) byTicket(ctx context.Context) bool {
+	return session.RequestFrom(ctx).HasTicket() && !g.c.Auth.CSRFSafe(ctx)
 }
 
 var (

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/auth"
-	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/internal/device"
 )
 
 // recheckInterval is how often the callers of long exchanges are checked again. An exchange is checked from its second turn
@@ -172,7 +172,7 @@ func (s *streams) unproven(one *stream, who *auth.Identity) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if one.proven.IsZero() {
-		one.proven = time.Now().Add(session.ProofLifetime)
+		one.proven = time.Now().Add(device.ProofLifetime)
 	}
 	return one.endless && !time.Now().Before(one.proven)
 }

@@ -85,14 +85,14 @@ func (c *call) checkAdmin() error {
 		return auth.ErrPermissionDenied
 	}
 	if c.api.Steps.Requires(c.who.User) { // the session may be from before that
-		if err := auth.CheckSecond(c.who); err != nil {
+		if err := c.who.CheckSecond(); err != nil {
 			return err
 		}
 	}
 	if c.full {
-		return auth.CheckFullyFresh(c.ctx(), c.who)
+		return c.who.CheckFullyFresh(c.ctx())
 	}
-	return auth.CheckFresh(c.who)
+	return c.who.CheckFresh()
 }
 
 // pathUser returns the user that the path names.

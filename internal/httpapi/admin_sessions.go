@@ -7,8 +7,8 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/internal/admin"
+	"github.com/cloakroom-auth/cloakroom/internal/endreason"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -88,7 +88,7 @@ func endUserSessions(c *call, _ none) (endedOut, error) {
 	if err != nil {
 		return endedOut{}, err
 	}
-	n, err := c.api.Sessions.RevokeAll(session.WithReason(c.ctx(), auth.ReasonAdministrator), u.ID, nil)
+	n, err := c.api.Sessions.RevokeAll(session.WithReason(c.ctx(), endreason.Administrator), u.ID, nil)
 	if err != nil {
 		return endedOut{}, err
 	}
@@ -109,7 +109,7 @@ func endAnySession(c *call, _ none) (none, error) {
 	if err != nil {
 		return none{}, err // the sessions of a deleted user have ended, too
 	}
-	err = c.api.Sessions.Revoke(session.WithReason(c.ctx(), auth.ReasonAdministrator), u.ID, s.ID)
+	err = c.api.Sessions.Revoke(session.WithReason(c.ctx(), endreason.Administrator), u.ID, s.ID)
 	if errors.Is(err, session.ErrEnded) {
 		return none{}, errNotFound
 	}

@@ -88,8 +88,6 @@ type API struct {
 	Healthy func(context.Context) error
 	// Secure means that URL is https. False: it is http.
 	Secure bool
-	// Basic accepts HTTP Basic on every route. False: only at sign-in.
-	Basic bool
 	// Knox has the settings of django-rest-knox. The zero value has its defaults.
 	Knox Knox
 	// HSTS is the value of Strict-Transport-Security; "": the header isn't sent.
@@ -145,9 +143,6 @@ func (a *API) Handler(next http.Handler) http.Handler {
 
 // prepare makes the handlers of the routes, once for all calls of Handler.
 func (a *API) prepare() {
-	if a.Basic {
-		a.Auth.Basic = a.verifyBasic
-	}
 	a.index = newRouteIndex()
 	a.handlers = make([]http.Handler, len(routes))
 	for i, t := range routes {
@@ -272,9 +267,9 @@ func (a *API) checkCSRF(next http.Handler) http.Handler {
 			return
 		}
 		err = a.CSRF.Check(r, csrf.Caller{
-			Ticket: session.RequestFrom(r.Context()).HasTicket() && !auth.CSRFSafe(r.Context()), Header: auth.CSRFSafe(r.Context()),
+			Ticket: session.RequestFrom(r.Context()).HasTicket() && !a.Auth.CSRFSafe(r.Context()), Header: a.Auth.CSRFSafe(r.Context()),
 			FormToken: token,
-			Binding:   func() (string, error) { return auth.SessionID(r.Context()) },
+			Binding:   func() (string, error) { return a.Auth.SessionID(r.Context()) },
 			OtherApp:  !Owns(r.URL.EscapedPath()) && !Owns(r.URL.Path),
 		})
 		if err != nil {

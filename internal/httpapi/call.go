@@ -403,11 +403,11 @@ func (c *call) checkStillSignedIn() error {
 func (n need) check(ctx context.Context, who *auth.Identity) error {
 	switch n {
 	case needsSession:
-		return auth.CheckSession(who)
+		return who.CheckSession()
 	case needsFreshSession:
-		return auth.CheckFresh(who)
+		return who.CheckFresh()
 	case needsFullyFresh:
-		return auth.CheckFullyFresh(ctx, who)
+		return who.CheckFullyFresh(ctx)
 	case needsKnoxToken:
 		return checkKnox(who)
 	}

@@ -70,7 +70,7 @@ func (c *client) cookieName() string {
 	if strings.HasPrefix(c.s.URL, "https:") {
 		return session.CookieName
 	}
-	return session.PlainCookieName
+	return "sessionid"
 }
 
 // as returns a client that is signed in as a user, without a request for that.
@@ -90,7 +90,7 @@ func (s *server) as(u *account.User) *client {
 // ticket returns the value of the session cookie; "" if there is none.
 func (c *client) ticket() string {
 	for _, cookie := range c.jar.Cookies(c.base()) {
-		if cookie.Name == session.PlainCookieName || cookie.Name == session.CookieName {
+		if cookie.Name == "sessionid" || cookie.Name == session.CookieName {
 			return cookie.Value
 		}
 	}

@@ -64,7 +64,7 @@ func TestNoGETSignsIn(t *testing.T) {
 	for _, path := range []string{"/signin", "/auth/account", "/", "/api/auth/login", "/api/auth/login/", "/api/me", "/api/auth/csrf", "/api/auth/reauthenticate", "/orders"} {
 		for _, method := range []string{"GET", "HEAD", "OPTIONS"} {
 			r := s.client().send(method, path+"?username=ada&password=correct+horse+battery+staple", nil, basic("ada", goodPassword))
-			if r.cookie(session.PlainCookieName) != nil {
+			if r.cookie("sessionid") != nil {
 				t.Errorf("%s %s: %v", method, path, r.Cookies())
 			}
 		}
@@ -114,7 +114,7 @@ func TestTheDeletionOfTheCookieIsSent(t *testing.T) {
 	s := start(t, options{})
 	ticket := s.as(s.user("ada")).ticket()
 	r := s.wire(t, "POST /api/auth/logout HTTP/1.1\r\nHost: "+s.host()+"\r\nOrigin: "+s.URL+"\r\nContent-Length: 0\r\nCookie: sessionid="+ticket+"\r\nConnection: close\r\n\r\n")
-	if set := r.cookie(session.PlainCookieName); r.StatusCode != 200 || set == nil || set.Value != "" || set.MaxAge >= 0 {
+	if set := r.cookie("sessionid"); r.StatusCode != 200 || set == nil || set.Value != "" || set.MaxAge >= 0 {
 		t.Errorf("got %d %v", r.StatusCode, r.Header)
 	}
 	s.dead(t, "sign-out", ticket)

@@ -244,7 +244,7 @@ func TestWhichCredentialMayCallWhichRoute(t *testing.T) {
 
 // TestWithBasicOnEveryRouteAcceptsNameAndPassword: each request costs a hash, and the throttle counts wrong passwords.
 func TestWithBasicOnEveryRouteAcceptsNameAndPassword(t *testing.T) {
-	s := start(t, options{change: func(a *httpapi.API) { a.Basic = true }})
+	s := start(t, options{basic: true})
 	u := s.user("ada")
 	names(t, s.program().send("GET", "/api/me", nil, basic("ada", goodPassword)), "ada")
 	if u, err := s.stores.Accounts.Load(t.Context(), u.ID); err != nil || u.LastLogin != 0 {

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/storetest"
 )
 
@@ -263,7 +262,7 @@ func TestSignOutWithTwoCookiesEndsBothSessions(t *testing.T) {
 	s := start(t, options{})
 	u := s.user("ada")
 	one, two := s.as(u).ticket(), s.as(u).ticket()
-	name := session.PlainCookieName + "="
+	name := "sessionid" + "="
 	ok(t, s.client().send("POST", "/api/auth/logout", nil, "Cookie: "+name+one+"; "+name+two))
 	s.dead(t, "the first", one)
 	s.dead(t, "the second", two)

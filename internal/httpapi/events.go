@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/internal/events"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 )
@@ -49,7 +48,7 @@ func (c *call) stream() error {
 	if c.who, err = c.identify(); err != nil {
 		return err
 	}
-	if err := auth.CheckSession(c.who); err != nil {
+	if err := c.who.CheckSession(); err != nil {
 		return err
 	}
 	h := c.w.Header()

@@ -15,6 +15,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/factor"
 	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
+	"github.com/cloakroom-auth/cloakroom/internal/endreason"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -299,7 +300,7 @@ func (c *call) checkSignedIn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return auth.CheckSession(who)
+	return who.CheckSession()
 }
 
 // endAll is the authenticator.End of a caller who has no session.
@@ -323,7 +324,7 @@ func (c *call) endWithoutEpoch(ctx context.Context, u *account.User, except *ses
 	if err := c.api.Steps.EndPending(ctx, u.ID); err != nil {
 		return nil, err
 	}
-	return u, c.api.Auth.RemoveEnded(session.WithReason(ctx, auth.ReasonAccountChanged), u.ID, except)
+	return u, c.api.Auth.RemoveEnded(session.WithReason(ctx, endreason.AccountChanged), u.ID, except)
 }
 
 // afterChange gives the session of the caller the epoch that a change of factors has moved to. The change is done, so what fails
@@ -337,5 +338,5 @@ func (c *call) afterChange(change *authenticator.Change, second bool, methods ..
 		return
 	}
 	c.api.rememberDevice(c.w, c.r, change.User)
-	c.remove(change.User.ID, auth.ReasonAccountChanged, c.current())
+	c.remove(change.User.ID, endreason.AccountChanged, c.current())
 }

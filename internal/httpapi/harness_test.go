@@ -76,6 +76,7 @@ type options struct {
 	origins   []string
 	strict    bool
 	appTokens bool
+	basic     bool // each route accepts HTTP Basic
 	trusted   []string
 	hsts      string
 	pages     httpapi.Pages
@@ -174,7 +175,12 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 		Keys: &jwt.Keys{Ring: ring, Store: st.Sealed}, Store: st.Tokens, Accounts: auth.Epochs(st.Accounts), Sessions: sessions,
 		Issuer: base, Audiences: []string{"reports", "billing"}, Audit: auditLog,
 	}
-	who := auth.New(auth.Config{Sessions: sessions, Accounts: st.Accounts, Tokens: tokens, JWT: jwts, SecondStep: steps.Demands})
+	api := &httpapi.API{}
+	of := auth.Config{Sessions: sessions, Accounts: st.Accounts, Tokens: tokens, JWTs: jwts, SecondStep: steps.Demands}
+	if o.basic {
+		of.Basic = api.VerifyBasic
+	}
+	who := auth.New(of)
 	hub := &events.Hub{Auth: who, Log: logger}
 	sessions.OnEnd, accounts.OnChange = hub.SessionsEnded, hub.Wake
 	inBackground(t, hub.Run)
@@ -200,7 +206,7 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 			Store: st.Grants, Sessions: sessions, Keys: keyring.NewDataKeys(ring, st.Sealed), Providers: all, Audit: auditLog, Log: logger,
 		}
 	}
-	return &httpapi.API{
+	*api = httpapi.API{
 		Grants:  grants,
 		Texts:   catalogue(),
 		Letters: o.mail.serve(t, st, ring, base, accounts, auditLog, logger),
@@ -211,6 +217,7 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 		Healthy: func(ctx context.Context) error { _, err := st.Sealed.Sealed(ctx); return err },
 		Secure:  o.tls, HSTS: o.hsts, Log: logger,
 	}
+	return api
 }
 
 // passkeyDomain is the relying party's ID. Browsers would refuse it at the address of the harness, which is an IP address.

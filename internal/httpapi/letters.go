@@ -8,9 +8,9 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/federation"
 	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
+	"github.com/cloakroom-auth/cloakroom/internal/endreason"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	words "github.com/cloakroom-auth/cloakroom/internal/texts"
@@ -101,7 +101,7 @@ func changeEmail(c *call, in forgotIn) error {
 // and gives this one a new ticket. The message to the former address is stored before, so that no crash loses its owner's way back. Once the
 // address is committed the call succeeds, as in changePassword.
 func (c *call) moveTo(address string) error {
-	if err := auth.CheckFullyFresh(c.ctx(), c.who); err != nil {
+	if err := c.who.CheckFullyFresh(c.ctx()); err != nil {
 		return err
 	}
 	before := c.who.User
@@ -178,7 +178,7 @@ func (c *call) removeSince(u *account.User, since int64) error {
 			}
 		}
 	}
-	c.removeAll(u.ID, auth.ReasonAccountChanged)
+	c.removeAll(u.ID, endreason.AccountChanged)
 	// Only now: while the password counted, a second factor that was missing would have let it in alone.
 	return c.api.Steps.RemoveSince(c.ctx(), u.ID, since)
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/web/pages"
 )
@@ -250,7 +249,7 @@ func (s *server) eachLineIsFlat(t *testing.T, text bool) {
 func TestAPasswordTypedAsAUsernameIsNotLogged(t *testing.T) {
 	t.Attr("threat", "L03")
 	const typed = "purple canary drinks tea 71"
-	s := start(t, options{change: func(a *httpapi.API) { a.Basic = true }})
+	s := start(t, options{basic: true})
 	s.user("ada")
 	for _, r := range []*answer{
 		s.client().login(typed, "x"),

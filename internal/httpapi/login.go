@@ -9,6 +9,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/internal/admin"
+	"github.com/cloakroom-auth/cloakroom/internal/basicauth"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/signin"
@@ -91,8 +92,8 @@ func (c *call) tryPassword(login, password string) (u *account.User, name string
 	return u, name, err
 }
 
-// verifyBasic checks the credentials of HTTP Basic if every route accepts it. A refusal is a *problem.Problem.
-func (a *API) verifyBasic(r *http.Request, login, password string) (*account.User, error) {
+// VerifyBasic checks the credentials of HTTP Basic, for auth.Config.Basic. A refusal is a *problem.Problem.
+func (a *API) VerifyBasic(r *http.Request, login, password string) (*account.User, error) {
 	c := &call{api: a, r: r}
 	u, name, err := c.tryPassword(login, password)
 	if err != nil {
@@ -134,7 +135,10 @@ func (in *loginIn) fromBasic(r *http.Request) error {
 	if len(lines) == 0 {
 		return auth.ErrNotAuthenticated
 	}
-	username, password, err := auth.ParseBasic(lines[0])
+	username, password, err := basicauth.Parse(lines[0])
+	if err == basicauth.ErrScheme {
+		return auth.ErrNotAuthenticated
+	}
 	if err != nil {
 		return err
 	}
@@ -189,7 +193,7 @@ func logout(c *call, in logoutIn) (logoutOut, error) {
 func (c *call) logOut(in logoutIn) error {
 	everywhere := in.Everywhere != nil && *in.Everywhere
 	c.endPending()
-	if !everywhere && (!auth.CSRFSafe(c.ctx()) || session.RequestFrom(c.ctx()).UsesTokenHeader()) {
+	if !everywhere && (!c.api.Auth.CSRFSafe(c.ctx()) || session.RequestFrom(c.ctx()).UsesTokenHeader()) {
 		return c.signOut()
 	}
 	c.needs = needsIdentity
@@ -199,7 +203,7 @@ func (c *call) logOut(in logoutIn) error {
 	if !everywhere {
 		return c.endToken(c.who)
 	}
-	if err := auth.CheckSession(c.who); err != nil {
+	if err := c.who.CheckSession(); err != nil {
 		return err
 	}
 	if _, err := c.api.Auth.EndSignIns(c.ctx(), c.who.User.ID); err != nil {
@@ -232,7 +236,7 @@ type csrfOut struct {
 
 // csrfToken returns the token that a page must send as X-CSRFToken, in the body and in a cookie that scripts can read.
 func csrfToken(c *call, _ none) (csrfOut, error) {
-	binding, err := auth.SessionID(c.ctx())
+	binding, err := c.api.Auth.SessionID(c.ctx())
 	if err != nil {
 		return csrfOut{}, err
 	}

@@ -287,7 +287,7 @@ func (w *world) alive(ticket string, u *account.User) bool {
 		alive = s != nil && slices.ContainsFunc(all, func(r *session.Record) bool { return r.PublicID == s.ID && r.Epoch == u.Epoch })
 	}))
 	r := httptest.NewRequest("GET", "/", nil)
-	r.AddCookie(&http.Cookie{Name: session.PlainCookieName, Value: ticket})
+	r.AddCookie(&http.Cookie{Name: "sessionid", Value: ticket})
 	handler.ServeHTTP(httptest.NewRecorder(), r)
 	return alive
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/endreason"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/signin"
 	"github.com/cloakroom-auth/cloakroom/throttle"
@@ -146,7 +147,7 @@ func changePassword(c *call, in changePasswordIn) (none, error) {
 		return none{}, nil
 	}
 	c.api.rememberDevice(c.w, c.r, u)
-	c.remove(u.ID, auth.ReasonPasswordChanged, c.current())
+	c.remove(u.ID, endreason.PasswordChanged, c.current())
 	return none{}, nil
 }
 
@@ -154,7 +155,7 @@ func changePassword(c *call, in changePasswordIn) (none, error) {
 func (c *call) bothIfDemanded() error {
 	demanded, err := c.api.Steps.Demands(c.ctx(), c.who.User.ID)
 	if err == nil && demanded {
-		err = auth.CheckFullyFresh(c.ctx(), c.who)
+		err = c.who.CheckFullyFresh(c.ctx())
 	}
 	return err
 }

@@ -72,7 +72,7 @@ func TestARightPasswordWaitsForTheSecondStep(t *testing.T) {
 // TestNoWayInTakesAPasswordAlone tries the password of a user with a second factor at every route that takes passwords.
 func TestNoWayInTakesAPasswordAlone(t *testing.T) {
 	t.Attr("threat", "M01")
-	s := start(t, options{appTokens: true, change: func(a *httpapi.API) { a.Basic = true }})
+	s := start(t, options{appTokens: true, basic: true})
 	u, other := s.withApp("ada"), s.user("bob")
 	credentials := map[string]any{"username": "ada", "password": goodPassword}
 	for name, try := range map[string]func(login string, body map[string]any) *answer{

@@ -113,7 +113,7 @@ func TestNoLateWriteRevivesAnEndedSession(t *testing.T) {
 				r := <-late
 				s.dead(t, "the ticket", ticket)
 				for _, cookie := range r.Cookies() {
-					if cookie.Name == session.PlainCookieName {
+					if cookie.Name == "sessionid" {
 						t.Errorf("the late response sets %v", cookie)
 					}
 				}

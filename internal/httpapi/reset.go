@@ -7,7 +7,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/endreason"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/signin"
@@ -44,7 +44,7 @@ func resetPassword(c *call, in resetIn) (resetOut, error) {
 		return resetOut{}, err
 	}
 	c.notify(u, letters.PasswordChanged)
-	c.removeAll(u.ID, auth.ReasonPasswordChanged)
+	c.removeAll(u.ID, endreason.PasswordChanged)
 	c.api.rememberDevice(c.w, c.r, u)
 	return resetOut{c.enrolAfterReset(u)}, nil
 }

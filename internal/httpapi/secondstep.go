@@ -10,8 +10,8 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
+	"github.com/cloakroom-auth/cloakroom/internal/endreason"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
@@ -126,7 +126,7 @@ func (c *call) enrolled(p *signin.Pending, change *authenticator.Change, methods
 	if err != nil {
 		return userOut{}, err
 	}
-	c.removeAll(u.ID, auth.ReasonAccountChanged)
+	c.removeAll(u.ID, endreason.AccountChanged)
 	return c.sessionOf(p, u, demand, methods)
 }
 

@@ -123,7 +123,7 @@ func TestNoPredictableTicketIsASession(t *testing.T) {
 		"the public ID, filled up": (record.PublicID + strings.Repeat("A", 43))[:43], "the csrftoken": c.cookie("csrftoken"),
 		"the device": c.cookie("cloakroom_device"), "the user": u.ID,
 	} {
-		if r := s.client().send("GET", "/api/me", nil, "Cookie: "+session.PlainCookieName+"="+guess); isSignedIn(r) {
+		if r := s.client().send("GET", "/api/me", nil, "Cookie: sessionid="+guess); isSignedIn(r) {
 			t.Errorf("%s is a session", name)
 		}
 	}

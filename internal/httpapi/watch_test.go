@@ -139,14 +139,14 @@ func (s *secrets) seen(t *testing.T, r *http.Request, a *answer) {
 	_, basic, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	s.add(basic, r.Header.Get("X-Session-Token"))
 	for _, c := range a.Cookies() {
-		if c.Name == session.CookieName || c.Name == session.PlainCookieName {
+		if c.Name == session.CookieName || c.Name == "sessionid" {
 			s.key(c.Value)
 		}
 	}
 	s.issued(a)
 	for _, c := range a.Cookies() {
 		s.add(c.Value)
-		if c.Name == session.CookieName || c.Name == session.PlainCookieName {
+		if c.Name == session.CookieName || c.Name == "sessionid" {
 			s.mu.Lock()
 			s.ticket[c.Value] = c.Value != ""
 			s.mu.Unlock()

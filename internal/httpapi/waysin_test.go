@@ -11,7 +11,6 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/factor"
-	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/passkey/passkeytest"
 	"github.com/cloakroom-auth/cloakroom/signin"
 	"github.com/cloakroom-auth/cloakroom/token"
@@ -120,7 +119,7 @@ var passwordWays = map[string]func(s *server, u *account.User) *answer{
 // and elsewhere gives a session that knows of no second factor.
 func TestNoWayInGivesMoreThanWasProven(t *testing.T) {
 	t.Attr("threat", "M01")
-	s := start(t, options{appTokens: true, change: func(a *httpapi.API) { a.Basic = true }})
+	s := start(t, options{appTokens: true, basic: true})
 	n := 0
 	for what, has := range possessions {
 		for way, try := range passwordWays {

@@ -11,41 +11,34 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// Claims are what an access token proves.
-type Claims struct {
-	ID              string // the jti
-	User            string
-	Epoch           string // the account's epoch at the sign-in; the token is valid only while it is the present one
-	Family          string // the public ID of the family
-	AuthenticatedAt time.Time
-	ExpiresAt       time.Time
-}
-
 // Authenticate returns what an access token proves, if its family hasn't ended. It fails with a *[Refusal]. With [ErrEnded] it
 // also returns claims, in which only User is set, for the log.
 //
 // It doesn't load the account. The caller must, and must compare its epoch with that of the claims.
-func (s *Service) Authenticate(ctx context.Context, text string) (*Claims, error) {
+func (s *Service) Authenticate(ctx context.Context, text string) (*token.Claims, error) {
 	c, err := s.read(ctx, text, access)
 	if err != nil {
 		return nil, err
 	}
 	r, err := s.find(ctx, c, view)
 	if err == ErrEnded {
-		return &Claims{User: c.User}, ErrEnded
+		return &token.Claims{User: c.User}, ErrEnded
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &Claims{
+	return &token.Claims{
 		ID: c.ID, User: c.User, Epoch: r.Epoch, Family: r.PublicID,
 		AuthenticatedAt: time.Unix(c.AuthenticatedAt, 0).UTC(), ExpiresAt: time.Unix(c.Expires, 0).UTC(),
 	}, nil
 }
 
+// Issues reports whether an issuer is the Service.
+func (s *Service) Issues(issuer string) bool { return issuer == s.Issuer }
+
 // Spend marks an access token as exchanged until it expires. It returns [ErrSpent] if the token is marked already. Of
 // concurrent calls exactly one succeeds.
-func (s *Service) Spend(ctx context.Context, c *Claims) error {
+func (s *Service) Spend(ctx context.Context, c *token.Claims) error {
 	id := sha256.Sum256([]byte("\x00jwt jti\x00" + c.ID))
 	err := s.Store.Create(ctx, &token.Record{
 		ID: id, PublicID: "jti-" + c.ID, User: c.User, Epoch: c.Epoch, Kind: token.UsedJTI,

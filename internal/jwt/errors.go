@@ -1,11 +1,16 @@
 package jwt
 
-import "errors"
+import (
+	"errors"
 
-// Refusal is an error of a token that isn't valid. Its text is that of simplejwt.
+	"github.com/cloakroom-auth/cloakroom/token"
+)
+
+// Refusal is an error of a token that isn't valid. Its text is that of simplejwt. It is a [token.ErrInvalid].
 type Refusal struct{ text string }
 
 func (r *Refusal) Error() string { return r.text }
+func (r *Refusal) Unwrap() error { return token.ErrInvalid }
 
 // The refusals. They mean that the token is wrong, never that the stores can't be read.
 var (

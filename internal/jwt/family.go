@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
@@ -235,11 +234,11 @@ func (s *Service) live(ctx context.Context, c *claims, load loader) (*token.Reco
 // epoch returns the user's present epoch, or [ErrNoAccount].
 func (s *Service) epoch(ctx context.Context, user string) (string, error) {
 	epoch, err := s.Accounts.Epoch(ctx, user)
-	if errors.Is(err, session.ErrNoAccount) {
-		return "", ErrNoAccount
-	}
 	if err != nil {
 		return "", fmt.Errorf("load epoch: %w", err)
+	}
+	if epoch == "" {
+		return "", ErrNoAccount
 	}
 	return epoch, nil
 }

@@ -440,7 +440,7 @@ func TestAnOutageIsNeitherARefusalNorAnEnd(t *testing.T) {
 		"blacklist":    func(w *world, p, _ jwt.Pair) error { return w.Blacklist(w.t.Context(), p.Refresh) },
 		"verify":       func(w *world, p, _ jwt.Pair) error { return w.Verify(w.t.Context(), p.Access, "") },
 		"authenticate": func(w *world, p, _ jwt.Pair) error { _, err := w.Authenticate(w.t.Context(), p.Access); return err },
-		"spend":        func(w *world, _, _ jwt.Pair) error { return w.Spend(w.t.Context(), &jwt.Claims{ID: "x"}) },
+		"spend":        func(w *world, _, _ jwt.Pair) error { return w.Spend(w.t.Context(), &token.Claims{ID: "x"}) },
 	} {
 		failed := 0
 		for n := 1; n <= 3; n++ {

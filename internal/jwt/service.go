@@ -11,7 +11,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// Service issues and verifies tokens. The fields down to Issuer are required; the zero values of the others are safe defaults.
+// Service issues and verifies tokens; it is an auth.JWTs. The fields down to Issuer are required; the zero values of the others are safe defaults.
 // Set the fields before first use; the Service is then safe for concurrent use.
 //
 // Besides the errors that are named, its methods return those of the stores, which mean that the stores can't be read or

@@ -97,12 +97,12 @@ func (m *Metrics) counterFunc(name, help string, value func() float64) {
 }
 
 // Checked counts a check. It is for session.Manager.OnCheck.
-func (m *Metrics) Checked(c session.CheckEvent) {
+func (m *Metrics) Checked(result string, stored bool) {
 	source := 0
-	if c.Stored {
+	if stored {
 		source = 1
 	}
-	m.checks[c.Result][source].Inc()
+	m.checks[result][source].Inc()
 }
 
 // Ended counts ended sessions. It is for session.Manager.OnEnd.

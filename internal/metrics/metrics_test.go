@@ -12,6 +12,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/endreason"
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
 	"github.com/cloakroom-auth/cloakroom/internal/feed/feedtest"
 	"github.com/cloakroom-auth/cloakroom/internal/metrics"
@@ -171,7 +172,7 @@ func TestChecksByResultAndSource(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	expect(t, m, 1, "revocations_total", "cause", session.ReasonSignedOut)
+	expect(t, m, 1, "revocations_total", "cause", endreason.SignedOut)
 	expect(t, m, 1, "revocation_seconds")
 	expect(t, m, 1, "fence_wait_seconds")
 	check(t, manager, r, nothing)
