@@ -76,9 +76,12 @@ async function follow(t, name, env = {}, started = []) {
         assert.ok(found, `${name}: the page says ${line}, and the commands print\n${printed}`);
         rest = rest.slice(found.index + found[0].length);
       }
+    } else {
+      assert.fail(`${name}: a block in ${language} that is neither a file nor a command:\n${content}`);
     }
   }
   assert.ok(commands > 0, "the page has no commands");
+  assert.equal([...page.matchAll(block)].length * 2, page.split("\n```").length - 1, "each fence begins or ends a block");
   return { url: `http://localhost:${base}0`, printed, servers: () => started.map(({ out }) => out).join("") };
 }
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -276,6 +277,12 @@ func TestThePackageInABareDebian(t *testing.T) {
 		return exec.Command("chroot", "--userspec=cloakroom:cloakroom", root, "sh", "-c", fmt.Sprintf("exec %s --listen %s", command, address))
 	}
 	stop := start(t, serve(), address)
+	if out := inside("cat /var/lib/cloakroom/setup-link"); !strings.Contains(out, "/auth/setup#") {
+		t.Errorf("the link is %q", out)
+	}
+	if out, err := exec.Command("chroot", "--userspec=cloakroom:cloakroom", root, "sh", "-c", "exec "+userList(t)).CombinedOutput(); err != nil {
+		t.Errorf("a command beside the service: %v\n%s", err, out)
+	}
 	inside("dpkg -i /cloakroom.deb") // the same as an upgrade
 	stop()
 	if out := inside("dpkg -r cloakroom; ls /usr/bin/cloakroom 2>&1 || true; ls /etc/cloakroom.env /var/lib/cloakroom/secret.key"); !strings.Contains(out, "cannot access") {
@@ -284,4 +291,55 @@ func TestThePackageInABareDebian(t *testing.T) {
 	inside("dpkg -P cloakroom; ! test -e /etc/cloakroom.env; test -e /var/lib/cloakroom/secret.key")
 	inside("dpkg -i /cloakroom.deb")
 	start(t, serve(), address)
+}
+
+// userList is the command that docs/install.md shows, which runs as the user of the service.
+func userList(t *testing.T) string {
+	t.Helper()
+	page, err := os.ReadFile("../docs/install.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := regexp.MustCompile(`sudo systemd-run [^\\\n]* --uid cloakroom [^\\\n]*\\\n *(cloakroom .*)\n`).FindSubmatch(page)
+	if command == nil {
+		t.Fatal("docs/install.md has no command for systemd-run")
+	}
+	return string(command[1])
+}
+
+// TestThePageOfInstallingNamesWhatThereIs in a release, in the package, and in the image.
+func TestThePageOfInstallingNamesWhatThereIs(t *testing.T) {
+	text, err := os.ReadFile("../docs/install.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := strings.ReplaceAll(string(text), "VERSION", "0.1.0")
+	files := regexp.MustCompile(`dist/(cloakroom_[\w.]+)`).FindAllStringSubmatch(page, -1)
+	if len(files) < 2 {
+		t.Errorf("it names %d files of a release", len(files))
+	}
+	for _, file := range files {
+		if _, err := os.Stat(filepath.Join(released(t), file[1])); err != nil {
+			t.Error(err)
+		}
+	}
+	out, err := exec.Command("dpkg-deb", "--contents", filepath.Join(released(t), "cloakroom_0.1.0_amd64.deb")).CombinedOutput()
+	if err != nil || !strings.Contains(page, "sudoedit /etc/cloakroom.env ") || !strings.Contains(string(out), " ./etc/cloakroom.env\n") {
+		t.Errorf("the settings: %v\n%s", err, out)
+	}
+	config, err := imageOf(t).ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"--publish 127.0.0.1:8000:8000", "--volume cloakroom:/data"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page doesn't have %s", want)
+		}
+	}
+	if _, port := config.Config.ExposedPorts["8000/tcp"]; !port {
+		t.Errorf("the image shows the ports %v", config.Config.ExposedPorts)
+	}
+	if _, data := config.Config.Volumes["/data"]; !data {
+		t.Errorf("the image has the volumes %v", config.Config.Volumes)
+	}
 }

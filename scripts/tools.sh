@@ -46,6 +46,8 @@ need_servers() {
   need nginx nginx-light # test/gateway puts nginx and Caddy in front of the program
   need caddy caddy
   need promtool prometheus # test/server reads the metrics with it
+  need curl curl # test/docs runs the commands of the docs
+  need openssl openssl
   need zsh zsh # cmd/cloakroom completes in each shell
   need fish fish
   need /usr/bin/python3 python3

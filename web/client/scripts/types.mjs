@@ -1,6 +1,6 @@
 // Checks that the types agree with openapi.yaml, and that an app which uses them compiles, with the two newest major versions
 // of TypeScript and both ways of resolving modules: the older with one, the newer with the other, and with CLOAKROOM_LONG=1 each
-// with both.
+// with both. The JavaScript that the documentation shows is checked as well.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import openapiTS, { astToString } from "openapi-typescript";
@@ -19,3 +19,5 @@ for (const version of Object.keys(usual)) {
     run(typescript(version), "-p", "test/types", "--module", module, "--moduleResolution", resolution);
   }
 }
+console.log("types: the documentation");
+await import("./snippets.mjs");
