@@ -10,11 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/internal/faultproxy"
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 )
 
 // TestAFailoverLosesNothing has three nodes on a primary whose commits wait for a standby. Under load the primary is killed,
-// hangs, or is stopped in order, and the standby is promoted. What was acknowledged must hold on every node: who is
+// hangs, is cut off from the nodes, or is stopped in order, and the standby is promoted. What was acknowledged must hold on every node: who is
 // signed in stays so, and what has ended is honoured by no node at any time, before, during or after.
 func TestAFailoverLosesNothing(t *testing.T) {
 	t.Attr("threat", "B5")
@@ -30,7 +31,20 @@ func TestAFailoverLosesNothing(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	url := strings.Replace(primary.URL("postgres"), primary.Addr, primary.Addr+","+standby.Addr, 1)
+	lines := map[*pgserver.Server]*faultproxy.Proxy{} // from the nodes to each
+	for _, s := range []*pgserver.Server{primary, standby} {
+		line, err := faultproxy.New(s.Addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := line.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		lines[s] = line
+	}
+	url := strings.Replace(primary.URL("postgres"), primary.Addr, lines[primary].Addr+","+lines[standby].Addr, 1)
 	all := apart(t, url, nil, nil, nil)
 	balanced := *all[0]
 	balanced.through = &nodes{all: all}
@@ -48,6 +62,7 @@ func TestAFailoverLosesNothing(t *testing.T) {
 		}{
 			{"killed", func() error { return primary.Kill() }},
 			{"hangs", func() error { return primary.Pause() }},
+			{"cut off", func() error { lines[primary].Freeze(); return nil }},
 			{"stopped in order", func() error { return primary.Stop() }},
 		} {
 			crowd.seed()
@@ -59,6 +74,7 @@ func TestAFailoverLosesNothing(t *testing.T) {
 			}
 			t.Logf("%s: %d sign-ins, %d rotations, %d sign-outs acknowledged so far, %d told of the outage; full service %v after the promotion",
 				way.name, crowd.ins.Load(), crowd.rotations.Load(), crowd.outs.Load(), crowd.outages.Load(), took.Round(time.Millisecond))
+			lines[primary].Thaw()
 			primary, standby = standby, primary
 			if err := standby.Follow(t.Context(), primary); err != nil {
 				t.Fatal(err)
