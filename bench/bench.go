@@ -173,11 +173,11 @@ func (b *bench) sections() (all []section) {
 	for _, s := range []section{
 		{"sign-outs", b.signOuts}, {"start-up", b.startUp}, {"gateways", b.gateway}, {"sign-ins", b.signIns},
 		{"/api/me under a flood of sign-ins", b.flood}, {"live sessions", b.liveSessions}, {"mail", b.mailing}, {"events", b.events},
-		{"provider tokens", b.providerTokens}, {"purge", b.purge},
+		{"provider tokens", b.providerTokens}, {"crowds", b.crowds}, {"purge", b.purge},
 	} {
 		switch {
 		case !b.wanted(s.name):
-		case b.plan.quick && slices.Contains([]string{"purge", "mail", "events", "provider tokens"}, s.name):
+		case b.plan.quick && slices.Contains([]string{"purge", "crowds", "mail", "events", "provider tokens"}, s.name):
 			b.miss(s.name, errQuick)
 		default:
 			all = append(all, s)

@@ -33,7 +33,7 @@ func main() {
 	}
 	quick := flag.Bool("quick", false, "end within 50 seconds")
 	asJSON := flag.Bool("json", false, "print only an array of {name, value, unit, versus, ratio}")
-	only := flag.String("only", "", "measure only what contains this in its name: /api/me, sign-outs, live sessions, sign-ins, flood, start-up, gateways, mail, events, provider tokens, purge")
+	only := flag.String("only", "", "measure only what contains this in its name: /api/me, sign-outs, live sessions, sign-ins, flood, start-up, gateways, mail, events, provider tokens, crowds, purge")
 	plots := flag.String("plots", "", "write plots as SVG to this directory")
 	profiles := flag.String("profile", "", "only write profiles of /api/me and of the bare handler to this directory")
 	former := flag.String("against", "", "only compare the command of this source with the one at this path")

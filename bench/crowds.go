@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/postgres"
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+const (
+	crowdNodes   = 3
+	crowdClients = 32
+	crowdPeople  = 10_000
+	crowdEnds    = 6400 // sign-outs
+)
+
+// crowds measures, on three nodes on PostgreSQL, sign-outs by many clients at once, beside the NOTIFYs that as many connections get through
+// there; and how long an administrator's program takes to disable ten thousand users.
+func (b *bench) crowds(ctx context.Context) error {
+	s, err := b.spec(ctx, "me/postgres/fenced")
+	if err != nil {
+		return err
+	}
+	s.Wide, s.People, s.Dir = true, crowdPeople, b.sub("crowds")
+	c := &cluster{engine: "postgres", spec: s, nodes: make([]*child, crowdNodes)}
+	defer c.stop()
+	if err := b.join(ctx, c); err != nil {
+		return err
+	}
+	time.Sleep(settling)
+	notices, err := notices(ctx, s.DB, 3*time.Second)
+	if err != nil {
+		return err
+	}
+	credentials := c.nodes[0].served.Credentials[:crowdEnds]
+	took, err := c.all(len(credentials), func(i int, on *conn) ([]byte, int) {
+		return request("POST", "/api/auth/logout", on.addr, credentials[i], ""), http.StatusOK
+	})
+	if err != nil {
+		return err
+	}
+	rate := float64(len(credentials)) / took.Seconds()
+	b.add("crowd/notices", notices, "NOTIFYs/s", "", 0)
+	b.add(fmt.Sprintf("crowd/sign-outs/%d-clients", crowdClients), rate, "sign-outs/s", "notices", rate/notices)
+	admin, users, err := administrator(ctx, s)
+	if err != nil {
+		return err
+	}
+	took, err = c.all(len(users), func(i int, on *conn) ([]byte, int) {
+		return request("POST", "/api/auth/admin/users/"+users[i]+"/disable", on.addr, admin, ""), http.StatusOK
+	})
+	if err != nil {
+		return err
+	}
+	b.add(fmt.Sprintf("crowd/disable-%d-users", len(users)), took.Seconds(), "s", "", 0)
+	return nil
+}
+
+// all sends n requests to the nodes in turn, by as many clients as a crowd has, and returns how long that took.
+func (c *cluster) all(n int, next func(i int, on *conn) (request []byte, status int)) (time.Duration, error) {
+	var conns []*conn
+	for i := range crowdClients {
+		conns = append(conns, c.nodes[i%len(c.nodes)].connect(1)...)
+	}
+	defer closeAll(conns)
+	var turn atomic.Int64
+	var group errgroup.Group
+	began := time.Now()
+	for _, on := range conns {
+		group.Go(func() error {
+			for i := int(turn.Add(1)) - 1; i < n; i = int(turn.Add(1)) - 1 {
+				bytes, want := next(i, on)
+				if status, err := on.ask(bytes); err != nil || status != want {
+					return fmt.Errorf("a request of the crowd is answered %d, %w", status, err)
+				}
+			}
+			return nil
+		})
+	}
+	err := group.Wait()
+	return time.Since(began), err
+}
+
+// notices returns how many NOTIFYs a second as many connections as a crowd has clients get through.
+func notices(ctx context.Context, url string, lasts time.Duration) (float64, error) {
+	var sent atomic.Int64
+	var mu sync.Mutex
+	var failed error
+	var group sync.WaitGroup
+	began := time.Now()
+	for range crowdClients {
+		group.Go(func() {
+			err := notify(ctx, url, began.Add(lasts), &sent)
+			mu.Lock()
+			failed = errors.Join(failed, err)
+			mu.Unlock()
+		})
+	}
+	group.Wait()
+	return float64(sent.Load()) / time.Since(began).Seconds(), failed
+}
+
+func notify(ctx context.Context, url string, until time.Time, sent *atomic.Int64) error {
+	on, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer on.Close(ctx)
+	for time.Now().Before(until) {
+		if _, err := on.Exec(ctx, "SELECT pg_notify('crowd', 'a payload of some thirty letters')"); err != nil {
+			return err
+		}
+		sent.Add(1)
+	}
+	return nil
+}
+
+// administrator makes an administrator with a session, and returns its cookie, and the IDs of all other users.
+func administrator(ctx context.Context, s spec) (credential string, users []string, err error) {
+	db, err := postgres.Open(ctx, s.DB)
+	if err != nil {
+		return "", nil, err
+	}
+	defer db.Close()
+	all, err := db.Accounts.List(ctx, account.Query{})
+	if err != nil {
+		return "", nil, err
+	}
+	for _, u := range all {
+		users = append(users, u.ID)
+	}
+	root := &account.User{Username: "root", IsActive: true, IsStaff: true, IsSuperuser: true, DateJoined: time.Now().Unix(), Epoch: "first"}
+	if err := db.Accounts.Create(ctx, root); err != nil {
+		return "", nil, err
+	}
+	w := httptest.NewRecorder()
+	sessions := &session.Manager{Store: db.Sessions, InsecureHTTP: true}
+	if _, err := sessions.SignIn(w, httptest.NewRequest("POST", "/", nil), session.SignIn{User: root.ID, Epoch: root.Epoch, Method: "password", Fresh: true}); err != nil {
+		return "", nil, err
+	}
+	return cookie(w), users, nil
+}
