@@ -273,6 +273,7 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 		Knox: httpapi.Knox{TTL: c.KnoxTTL, Limit: c.KnoxLimit}, Keys: s.keys, Live: s.events,
 		Audit: s.Audit, Pages: checked.pages, Authz: s.gateway.ForwardAuth(), URL: s.url, Healthy: s.storage.ping,
 		Secure: checked.https(), HSTS: hsts(checked.https(), c.HSTSSubDomains), KeepSiteData: c.KeepSiteData, Log: c.Log,
+		NoAccountDeletion: c.NoAccountDeletion, NoAccountData: c.NoAccountData,
 	}
 	if measure != nil || c.AccessLog {
 		s.api.Answered = answered(c, measure)

@@ -129,6 +129,12 @@ type Config struct {
 	// it.
 	KeepSiteData bool
 
+	// NoAccountDeletion keeps users from deleting their own accounts. False: they can, but for the last superuser.
+	NoAccountDeletion bool
+
+	// NoAccountData keeps users from taking along what is kept about them, as a JSON file. False: they can.
+	NoAccountData bool
+
 	// BindDevices binds sessions to the browser that they began in, where the browser can do so (Device Bound Session Credentials): a
 	// copied ticket opens nothing there. It needs https and a session cookie of one host, and can't be used beside Django. Once
 	// set, all nodes should have it: see docs/device-bound-sessions.md.

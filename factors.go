@@ -3,6 +3,7 @@ package cloakroom
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"slices"
 
@@ -151,6 +152,12 @@ func (s *Server) SetPassword(ctx context.Context, u *account.User, n NewPassword
 // DeleteUser deletes a user with everything that belongs to the account, and ends all sessions and tokens of the user.
 func (s *Server) DeleteUser(ctx context.Context, u *account.User) error {
 	return s.administration().DeleteUser(ctx, u)
+}
+
+// WriteUserData writes all that is kept about a user, as the JSON object that users get when they take their data along
+// (docs/personal-data.md). After an error what it has written is incomplete.
+func (s *Server) WriteUserData(ctx context.Context, w io.Writer, u *account.User) error {
+	return s.api.WriteData(ctx, w, u)
 }
 
 // endForFactors ends everything of a user before a factor is gone.

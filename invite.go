@@ -75,11 +75,16 @@ func (s *Server) inviting(ctx context.Context) (*letters.Service, error) {
 	if needed {
 		return nil, errors.New("no one can be invited before there is an administrator")
 	}
-	inviting := *s.letters
-	if inviting.Outbox == nil {
-		inviting.Outbox = outbox.New(s.storage.Mail, s.dataKeys, elsewhere{}, inviting.Write, s.Audit, s.Log)
+	return s.writing(), nil
+}
+
+// writing returns the service for messages, with an outbox also if another process sends them. There must be a store for mail.
+func (s *Server) writing() *letters.Service {
+	writing := *s.letters
+	if writing.Outbox == nil {
+		writing.Outbox = outbox.New(s.storage.Mail, s.dataKeys, elsewhere{}, writing.Write, s.Audit, s.Log)
 	}
-	return &inviting, nil
+	return &writing
 }
 
 // UnusedInvitation is an invitation that wasn't used yet, and hasn't expired.
@@ -122,6 +127,16 @@ func (s *Server) WithdrawInvitation(ctx context.Context, address string) error {
 		return err
 	}
 	return s.letters.Withdraw(ctx, address)
+}
+
+// mailed is the mail of the deleted users of a Server, which may be another process than the one that sends it.
+type mailed struct{ s *Server }
+
+func (m mailed) Forget(ctx context.Context, u *account.User) error {
+	if m.s.storage.Mail == nil {
+		return nil
+	}
+	return m.s.writing().Forget(ctx, u)
 }
 
 // WithdrawInvitationsOf makes the links of all invitations invalid that the user with this ID has made. It is no error if there are none.

@@ -72,7 +72,7 @@ func (s *Server) link(
 
 // administration returns the service that changes users. It allows everything.
 func (s *Server) administration() *admin.Service {
-	return &admin.Service{Accounts: s.Accounts, Audit: s.Audit, Invitations: s, URL: s.PublicURL, SecondStep: s.steps, Links: s.storage.Links, CleanUp: func(ctx context.Context, user, reason string) {
+	return &admin.Service{Accounts: s.Accounts, Audit: s.Audit, Invitations: s, Mail: mailed{s}, URL: s.PublicURL, SecondStep: s.steps, Links: s.storage.Links, CleanUp: func(ctx context.Context, user, reason string) {
 		if err := s.Auth.RemoveEnded(session.WithReason(ctx, reason), user, nil); err != nil {
 			s.Log.LogAttrs(ctx, slog.LevelWarn, "dead sessions not removed", slog.Any("error", err))
 		}

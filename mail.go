@@ -157,11 +157,7 @@ func (s *Server) posting(ctx context.Context) (*letters.Service, error) {
 			return nil, err
 		}
 	}
-	posting := *s.letters
-	if posting.Outbox == nil {
-		posting.Outbox = outbox.New(s.storage.Mail, s.dataKeys, elsewhere{}, posting.Write, s.Audit, s.Log)
-	}
-	return &posting, nil
+	return s.writing(), nil
 }
 
 // moving is [account.Service.Moving].

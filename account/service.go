@@ -560,6 +560,82 @@ func (s *Service) Delete(ctx context.Context, id string) error {
 	return err
 }
 
+// ErrLastAdministrator says that a user can't delete their own account because no other superuser would be left.
+var ErrLastAdministrator = errors.New("no other superuser would be left")
+
+// DeleteOwn deletes a user who has asked for it, which ends all sessions and tokens of the user. [ErrLastAdministrator] if the user is the
+// only superuser who isn't disabled; [ErrEpochChanged] if the user has another epoch, is disabled, or was deleted meanwhile.
+func (s *Service) DeleteOwn(ctx context.Context, id, epoch string) error {
+	before, err := s.store().Load(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return ErrEpochChanged
+	}
+	if err != nil {
+		return err
+	}
+	for other := ""; ; {
+		if before.IsSuperuser {
+			if other, err = s.nextSuperuser(ctx, id, other); err != nil {
+				return err
+			}
+		}
+		err := s.transact(ctx, func(a act) error { return a.deleteOwn(id, epoch, other) })
+		if err == nil {
+			s.changed(id)
+		}
+		if !errors.Is(err, errNoSuperuser) {
+			return err
+		}
+	}
+}
+
+// errNoSuperuser says that a user who was a superuser a moment ago isn't any more.
+var errNoSuperuser = errors.New("the other user is no superuser any more")
+
+// deleteOwn deletes a user. Of two superusers who do so at the same time one stays, since other is read in the step that deletes.
+func (a act) deleteOwn(id, epoch, other string) error {
+	u, err := a.Load(id)
+	if errors.Is(err, ErrNotFound) || err == nil && (!u.IsActive || u.Epoch != epoch) {
+		return ErrEpochChanged
+	}
+	if err != nil {
+		return err
+	}
+	if !u.IsSuperuser {
+		return a.Delete(id)
+	}
+	if other == "" {
+		return ErrLastAdministrator
+	}
+	switch left, err := a.Load(other); {
+	case errors.Is(err, ErrNotFound), err == nil && !isAdministrator(left):
+		return errNoSuperuser
+	case err != nil:
+		return err
+	}
+	return a.Delete(id)
+}
+
+func isAdministrator(u *User) bool { return u.IsActive && u.IsSuperuser }
+
+// nextSuperuser returns the ID of the first superuser after a user who isn't disabled, and isn't the user with this ID; "" if there is none.
+func (s *Service) nextSuperuser(ctx context.Context, id, after string) (string, error) {
+	for {
+		page, err := s.store().List(ctx, Query{After: after, Limit: superuserPage})
+		if err != nil || len(page) == 0 {
+			return "", err
+		}
+		for _, u := range page {
+			if u.ID != id && isAdministrator(u) {
+				return u.ID, nil
+			}
+		}
+		after = page[len(page)-1].ID
+	}
+}
+
+const superuserPage = 500 // users that are read at a time
+
 // Lookup returns the user with this username or e-mail address, or else the user with this ID: if one user is named "7" and
 // another has the ID 7, it returns the one with the name. [ErrNotFound].
 func (s *Service) Lookup(ctx context.Context, name string) (*User, error) {

@@ -77,10 +77,11 @@ var SessionKinds = struct{ Created, Renewed, Expired, Bound, BindingFail, Unprov
 	Kind{"session_use_after_expire", slog.LevelInfo, Failure},
 }
 
-// UserKinds are about what administrators do to accounts. Archived is a disabled account, and Compromised one that was closed to everyone
-// who could get into it.
-var UserKinds = struct{ Created, Updated, Archived, Compromised, Deleted Kind }{
+// UserKinds are about what administrators do to accounts, or users to their own. Archived is a disabled account, Compromised one that was
+// closed to everyone who could get into it, and Exported one whose user has taken along what is kept about them.
+var UserKinds = struct{ Created, Updated, Archived, Compromised, Deleted, Exported Kind }{
 	success("user_created"), success("user_updated"), success("user_archived"), success("user_compromised"), success("user_deleted"),
+	success("user_exported"),
 }
 
 // MailKinds are about what became of a message: the mail server has accepted it, has refused it for good, or didn't accept it in time.

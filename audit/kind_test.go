@@ -46,6 +46,7 @@ func TestEachKindHasItsNameLevelAndOutcome(t *testing.T) {
 		"user_archived INFO success":                 audit.UserKinds.Archived,
 		"user_compromised INFO success":              audit.UserKinds.Compromised,
 		"user_deleted INFO success":                  audit.UserKinds.Deleted,
+		"user_exported INFO success":                 audit.UserKinds.Exported,
 		"authn_email_verified INFO success":          audit.EmailKinds.Verified,
 		"authn_email_change INFO success":            audit.EmailKinds.Changed,
 		"authn_email_revert INFO success":            audit.EmailKinds.Reverted,

@@ -45,6 +45,8 @@ type settings struct {
 	KnoxLimit         int           `name:"knox-limit" placeholder:"N" standard:"no limit" help:"How many of these tokens a user may have at a time."`
 	Audience          []string      `placeholder:"NAME" help:"A service that a session can get a JWT for. Repeat it or separate by commas."`
 	KeepSiteData      bool          `help:"Keep the pages' localStorage and sessionStorage at a sign-out. Otherwise Clear-Site-Data tells the browser to delete them."`
+	NoAccountDeletion bool          `help:"Don't let people delete their own accounts (docs/personal-data.md)."`
+	NoAccountData     bool          `help:"Don't let people take along what is kept about them, as a file (docs/personal-data.md)."`
 	HSTSSubdomains    bool          `name:"hsts-subdomains" help:"Tell browsers to use https for all subdomains as well (Strict-Transport-Security)."`
 	BindDevices       bool          `help:"Bind sessions to the browser that they began in, where the browser can do so: a copied session cookie opens nothing elsewhere (docs/device-bound-sessions.md). Needs https."`
 	SecondFactor      string        `enum:"optional,staff,required" default:"optional" placeholder:"WHO" help:"Who must have a second factor: optional leaves it to each user; staff asks staff and superusers for one, and required every user, at the next sign-in."`
@@ -150,6 +152,7 @@ func (s *settings) config(a *app, publicURL string, log *slog.Logger) cloakroom.
 	c.PasswordMinLength, c.StrictCSRF, c.HSTSSubDomains = s.PasswordMinLength, s.CSRF == "strict", s.HSTSSubdomains
 	c.AccessLog = s.AccessLog
 	c.KeepSiteData, c.PasskeyDomain = s.KeepSiteData, s.PasskeyDomain
+	c.NoAccountDeletion, c.NoAccountData = s.NoAccountDeletion, s.NoAccountData
 	c.SecondFactor, c.EnrolOnPassword, c.BindDevices = s.SecondFactor, s.EnrolOnPassword, s.BindDevices
 	c.Audiences = s.Audience
 	c.App, c.Upstreams, c.Rules, c.UpstreamTimeout = s.App, s.Upstream, s.Rule, s.UpstreamTimeout

@@ -32,13 +32,19 @@ type Service struct {
 	// SecondStep has the factors of users. Only methods that remove factors need it; nil: users have none.
 	SecondStep *secondstep.Service
 
-	// Links has the accounts at other providers that are linked to users. Only SetPassword, DeclareCompromised and DeleteUser need
+	// Links has the accounts at other providers that are linked to users. Only SetPassword, DeclareCompromised and deletions need
 	// it; nil: users have none.
 	Links federation.Store
 
-	// Invitations makes the invitations invalid that a user has made. Only DisableUser and DeleteUser need it; nil: there are none.
+	// Invitations makes the invitations invalid that a user has made. Only DisableUser and deletions need it; nil: there are none.
 	Invitations interface {
 		WithdrawInvitationsOf(ctx context.Context, user string) error
+	}
+
+	// Mail removes the links that were mailed about the account of a user, and what waits to be mailed. Only deletions need it; nil: there
+	// is no mail.
+	Mail interface {
+		Forget(ctx context.Context, u *account.User) error
 	}
 
 	// URL returns the server's public address, with which links begin. Only methods that return a [Link] need it.
@@ -94,20 +100,39 @@ func (s *Service) EditUser(ctx context.Context, id string, change func(*account.
 	return u, nil
 }
 
-// DeleteUser deletes a user, which ends their sessions and tokens.
+// DeleteUser deletes a user with everything that belongs to the account, and ends their sessions and tokens.
 func (s *Service) DeleteUser(ctx context.Context, u *account.User) error {
-	err := s.end(ctx, audit.UserKinds.Deleted, endreason.Deleted, u, func() error { return s.Accounts.Delete(ctx, u.ID) })
-	if err != nil {
-		return err
+	_, err := s.remove(ctx, u, func() error { return s.Accounts.Delete(ctx, u.ID) })
+	return err
+}
+
+// DeleteOwnAccount is DeleteUser at the wish of the user, who must still be as u says. deleted reports whether the account is gone, also
+// beside an error: then something of it is left that opens nothing. Further errors: those of [account.Service.DeleteOwn].
+func (s *Service) DeleteOwnAccount(ctx context.Context, u *account.User) (deleted bool, err error) {
+	return s.remove(ctx, u, func() error { return s.Accounts.DeleteOwn(ctx, u.ID, u.Epoch) }, slog.String("reason", "the user's own wish"))
+}
+
+// remove deletes a user by do.
+func (s *Service) remove(ctx context.Context, u *account.User, do func() error, why ...slog.Attr) (deleted bool, err error) {
+	if err := s.end(ctx, audit.UserKinds.Deleted, endreason.Deleted, u, do, why...); err != nil {
+		return false, err
 	}
 	// Only now: an account that stays must not lose its second factor. A link that is left by an error opens nothing, and makes room
-	// when it is used. An invitation that is left is void.
+	// when it is used. An invitation that is left is void. It doesn't end with the request, which can't be repeated.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeFor)
+	defer cancel()
 	_, err = s.unlink(ctx, u)
-	if err := errors.Join(s.uninvite(ctx, u), err); err != nil || s.SecondStep == nil {
-		return err
+	err = errors.Join(err, s.uninvite(ctx, u))
+	if s.Mail != nil {
+		err = errors.Join(err, s.Mail.Forget(ctx, u))
 	}
-	return s.SecondStep.RemoveAll(ctx, u.ID)
+	if s.SecondStep != nil {
+		err = errors.Join(err, s.SecondStep.RemoveAll(ctx, u.ID))
+	}
+	return true, err
 }
+
+const removeFor = 10 * time.Second
 
 // DisableUser keeps a user from signing in, and ends their sessions, tokens and invitations. After an error call it again.
 func (s *Service) DisableUser(ctx context.Context, u *account.User) error {

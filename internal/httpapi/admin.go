@@ -136,7 +136,7 @@ func (c *call) auditAttrs() []slog.Attr {
 // admin returns the service that changes users and groups within the caller's rights.
 func (c *call) admin() *admin.Service {
 	return &admin.Service{
-		Accounts: c.accounts(), Audit: c.api.Audit, Invitations: c.api.Letters, SecondStep: c.api.Steps, Links: c.api.Links,
+		Accounts: c.accounts(), Audit: c.api.Audit, Invitations: c.api.Letters, Mail: c.api.Letters, SecondStep: c.api.Steps, Links: c.api.Links,
 		CleanUp: func(_ context.Context, user, reason string) { c.removeAll(user, reason) },
 		URL:     func(context.Context) (string, error) { return c.api.URL, nil },
 	}

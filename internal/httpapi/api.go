@@ -99,6 +99,9 @@ type API struct {
 
 	// BodyTimeout is how long a client may take to send a body; 0: 15 seconds.
 	BodyTimeout time.Duration
+	// NoAccountDeletion and NoAccountData mean that users can't delete their accounts themselves, and that they can't take their data along.
+	// False: they can.
+	NoAccountDeletion, NoAccountData bool
 	// KeepSiteData means that a sign-out doesn't make the browser delete what pages have stored. False: it does.
 	KeepSiteData bool
 

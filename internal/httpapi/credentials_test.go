@@ -148,6 +148,8 @@ var levels = map[string]string{
 	"POST /api/auth/signup/complete":                    "anybody",
 	"POST /api/auth/email/verify/send":                  "session",
 	"POST /api/auth/email/verify":                       "session",
+	"POST /api/auth/account/data":                       "session",
+	"POST /api/auth/account/delete":                     "session",
 	"GET /api/auth/events":                              "session",
 	"GET /api/auth/tokens":                              "session",
 	"POST /api/auth/tokens":                             "session",

@@ -76,12 +76,14 @@ type knownAs struct {
 // listFactors lists what the caller can sign in with besides a password.
 func listFactors(c *call, _ none) (factorsOut, error) { return c.factorsOf(c.who.User) }
 
-func (c *call) factorsOf(u *account.User) (factorsOut, error) {
-	out := factorsOut{Factors: []factorOut{}, Required: c.api.Steps.Requires(u)}
-	if c.api.Factors == nil {
+func (c *call) factorsOf(u *account.User) (factorsOut, error) { return c.api.factorsOf(c.ctx(), u) }
+
+func (a *API) factorsOf(ctx context.Context, u *account.User) (factorsOut, error) {
+	out := factorsOut{Factors: []factorOut{}, Required: a.Steps.Requires(u)}
+	if a.Factors == nil {
 		return out, nil
 	}
-	p, err := c.api.Factors.Profile(c.ctx(), u.ID)
+	p, err := a.Factors.Profile(ctx, u.ID)
 	if err != nil {
 		return factorsOut{}, err
 	}
@@ -89,9 +91,9 @@ func (c *call) factorsOf(u *account.User) (factorsOut, error) {
 		out.Factors = append(out.Factors, newFactorOut(f))
 	}
 	out.RecoveryCodes, out.SecondStep = p.RecoveryCodes, p.SecondStep
-	if c.api.Passkeys != nil && p.Handle != nil {
+	if a.Passkeys != nil && p.Handle != nil {
 		known := passkeyUser(u)
-		out.Passkey = &knownAs{c.api.Passkeys.RPID, base64.RawURLEncoding.EncodeToString(p.Handle), known.Name, known.DisplayName}
+		out.Passkey = &knownAs{a.Passkeys.RPID, base64.RawURLEncoding.EncodeToString(p.Handle), known.Name, known.DisplayName}
 	}
 	return out, nil
 }

@@ -116,7 +116,7 @@ var acts = []struct {
 	{"GET", "/audit/export?format=csv", nil, nil},
 }
 
-// elsewhere are the routes that outage_test.go, binding_test.go, forgot_test.go, code_test.go, signup_test.go, invite_test.go, verify_test.go, changeemail_test.go, pending_test.go, passkey_test.go, providers_test.go and factors_test.go test, and those that call no
+// elsewhere are the routes that outage_test.go, binding_test.go, forgot_test.go, code_test.go, signup_test.go, invite_test.go, verify_test.go, changeemail_test.go, deletion_test.go, takedata_test.go, pending_test.go, passkey_test.go, providers_test.go and factors_test.go test, and those that call no
 // store.
 var elsewhere = []string{
 	"POST /api/auth/device/register", "POST /api/auth/device/refresh",
@@ -124,7 +124,7 @@ var elsewhere = []string{
 	"POST /api/auth/reauthenticate", "POST /api/auth/password/change", "POST /api/auth/password/reset", "POST /api/auth/password/forgot", "POST /api/auth/email/change", "POST /api/auth/email/revert", "POST /api/auth/signup", "POST /api/auth/signup/link",
 	"GET /api/auth/admin/invitations", "POST /api/auth/admin/invitations", "POST /api/auth/admin/invitations/{id}/send", "DELETE /api/auth/admin/invitations/{id}",
 	"POST /api/auth/signup/complete", "POST /api/auth/email/verify/send", "POST /api/auth/email/verify",
-	"GET /api/auth/events",
+	"GET /api/auth/events", "POST /api/auth/account/data", "POST /api/auth/account/delete",
 	"GET /api/auth/setup", "POST /api/auth/setup", "GET /readyz", "GET /api/auth/openapi.yaml", "GET /healthz",
 	"GET /api/auth/login/pending", "DELETE /api/auth/login/pending", "GET /api/auth/methods", "GET /.well-known/change-password",
 	"POST /api/auth/passkey/options", "POST /api/auth/passkey/login", "GET /.well-known/webauthn",

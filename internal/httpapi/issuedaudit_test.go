@@ -44,7 +44,7 @@ var credentialsMade = map[string]string{
 var nothingMade = strings.Fields(`
 	/api/auth/device/register /api/auth/device/refresh /api/auth/oidc/{provider}/start /api/auth/oidc/{provider}/callback /api/auth/oidc/{provider}/backchannel-logout /api/auth/links/{id}
 	/api/auth/login/enrol/passkey/options /api/auth/login/enrol/totp /api/auth/factors /api/auth/factors/{id} /api/auth/factors/totp /api/auth/password/forgot /api/auth/email/change /api/auth/email/revert /api/auth/signup /api/auth/email/verify/send /api/auth/email/verify /api/auth/admin/users/{id}/factors
-	/api/auth/signup/link /api/auth/admin/invitations/{id}
+	/api/auth/signup/link /api/auth/admin/invitations/{id} /api/auth/account/data /api/auth/account/delete
 	/api/auth/code /api/auth/login/enrol/code /api/auth/login/enrol/code/confirm /api/auth/reauthenticate/code
 	/api/auth/login/pending /api/auth/reauthenticate/options /api/auth/factors/passkey/options /api/auth/passkey/options
 	/api/auth/logout /api/auth/me /api/auth/sessions /api/auth/sessions/{id} /api/auth/tokens/{id} /api/auth/knox/logout

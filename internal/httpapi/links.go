@@ -41,18 +41,22 @@ func listLinks(c *call, _ none) (linksOut, error) {
 	}
 	all, err := c.api.Links.List(c.ctx(), c.who.User.ID)
 	for _, l := range all {
-		o := linkedOut{ID: l.ID, Label: l.Issuer, Email: l.Email, AddedAt: formatTime(l.Added)}
-		if l.Used > 0 {
-			o.UsedAt = new(formatTime(l.Used))
-		}
-		for _, p := range c.api.Providers {
-			if p.Issuer == l.Issuer {
-				o.Provider, o.Label = p.Name, p.Label
-			}
-		}
-		out.Links = append(out.Links, o)
+		out.Links = append(out.Links, c.api.newLinkedOut(l))
 	}
 	return out, err
+}
+
+func (a *API) newLinkedOut(l *federation.Link) linkedOut {
+	o := linkedOut{ID: l.ID, Label: l.Issuer, Email: l.Email, AddedAt: formatTime(l.Added)}
+	if l.Used > 0 {
+		o.UsedAt = new(formatTime(l.Used))
+	}
+	for _, p := range a.Providers {
+		if p.Issuer == l.Issuer {
+			o.Provider, o.Label = p.Name, p.Label
+		}
+	}
+	return o
 }
 
 // removeLink removes a link, and ends what was begun through it. The last way into an account stays.

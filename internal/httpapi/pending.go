@@ -361,6 +361,9 @@ type methodsOut struct {
 	SignUp    string     `json:"signup"`    // "open", "invite" or "closed"
 	Languages []string   `json:"languages"` // that users can have for their messages and the pages; may be empty
 	Mail      bool       `json:"mail"`      // whether the server can send mail, such as for a forgotten password
+
+	AccountDeletion bool `json:"account_deletion"` // whether users can delete their accounts themselves
+	AccountData     bool `json:"account_data"`     // whether users can take their data along
 }
 
 type provider struct {
@@ -370,7 +373,7 @@ type provider struct {
 
 // signInMethods tells which ways to sign in there are.
 func signInMethods(c *call, _ none) (methodsOut, error) {
-	out := methodsOut{Password: true, Passkey: c.api.Passkeys != nil, Code: c.api.Letters.SignsInByCode(), Providers: []provider{}, SignUp: "closed", Mail: c.api.Letters.Available(), Languages: c.api.languages()}
+	out := methodsOut{Password: true, Passkey: c.api.Passkeys != nil, Code: c.api.Letters.SignsInByCode(), Providers: []provider{}, SignUp: "closed", Mail: c.api.Letters.Available(), Languages: c.api.languages(), AccountDeletion: !c.api.NoAccountDeletion, AccountData: !c.api.NoAccountData}
 	switch err := c.api.Letters.MaySignUp(c.ctx()); {
 	case err == nil:
 		out.SignUp = "open"

@@ -70,6 +70,8 @@ var routes = []route{
 	{"POST", "/api/auth/email/change", accept(needsFullyFresh, changeEmail)},
 	{"POST", "/api/auth/email/revert", serve(needsNothing, revertEmail)},
 	{"POST", "/api/auth/email/verify", serve(needsSession, verifyEmail)},
+	{"POST", "/api/auth/account/data", unless(keepsData, takeData)},
+	{"POST", "/api/auth/account/delete", unless(keepsAccounts, serve(needsFullyFresh, deleteOwnAccount))},
 	{"GET", eventsPath, streamEvents},
 	{"GET", "/api/auth/tokens", serve(needsFreshSession, listTokens)},
 	{"POST", "/api/auth/tokens", serve(needsFreshSession, createToken)},

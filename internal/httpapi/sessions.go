@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -34,13 +35,17 @@ type sessionsOut struct {
 }
 
 func listSessions(c *call, _ none) (sessionsOut, error) {
-	all, err := c.api.Sessions.List(c.ctx(), c.who.User.ID)
+	return c.api.sessionsOf(c.ctx(), c.who.User.ID, c.who.Session)
+}
+
+func (a *API) sessionsOf(ctx context.Context, user string, current *session.Session) (sessionsOut, error) {
+	all, err := a.Sessions.List(ctx, user)
 	if err != nil {
 		return sessionsOut{}, err
 	}
 	out := sessionsOut{Sessions: []sessionOut{}}
 	for _, s := range all {
-		out.Sessions = append(out.Sessions, newSessionOut(s, c.who.Session))
+		out.Sessions = append(out.Sessions, newSessionOut(s, current))
 	}
 	return out, nil
 }

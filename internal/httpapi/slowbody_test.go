@@ -261,6 +261,8 @@ var heldRoutes = map[string]heldRoute{
 	"POST /api/auth/reauthenticate":               {by: "session", body: says(map[string]string{"password": goodPassword})},
 	"POST /api/auth/password/change":              {by: "session", body: says(changing(goodPassword, newPassword))},
 	"POST /api/auth/password/reset":               {by: "reset link", body: func(x *scenario) any { return map[string]string{"secret": x.reset, "new_password": newPassword} }},
+	"POST /api/auth/account/data":                 {}, // it changes nothing
+	"POST /api/auth/account/delete":               {by: "session", body: func(x *scenario) any { return map[string]string{"username": x.actor.Username} }},
 	"POST /api/auth/tokens":                       {by: "session", body: says(map[string]string{"name": "script"})},
 	"DELETE /api/auth/tokens/{id}":                {by: "session", with: tokenOf(theActor)},
 	"POST /api/auth/token":                        {by: "password", body: actorsCredentials},

@@ -48,8 +48,10 @@ func listTokens(c *call, _ none) (tokensOut, error) {
 	return c.tokensOf(c.who.User)
 }
 
-func (c *call) tokensOf(u *account.User) (tokensOut, error) {
-	all, err := c.api.Tokens.List(c.ctx(), u.ID)
+func (c *call) tokensOf(u *account.User) (tokensOut, error) { return c.api.tokensOf(c.ctx(), u) }
+
+func (a *API) tokensOf(ctx context.Context, u *account.User) (tokensOut, error) {
+	all, err := a.Tokens.List(ctx, u.ID)
 	if err != nil {
 		return tokensOut{}, err
 	}

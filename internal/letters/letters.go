@@ -130,6 +130,8 @@ func (s *Service) Write(ctx context.Context, r *outbox.Request) (*mail.Message, 
 		return s.writeChanged(ctx, r, base)
 	case moved:
 		return s.writeMoved(ctx, r, base)
+	case deleted:
+		return s.writeDeleted(ctx, r, base)
 	case signUp:
 		return s.writeSignUp(ctx, r, base)
 	case invitation:

@@ -341,6 +341,23 @@ func List(ctx context.Context, store mail.Store, keys *keyring.DataKeys) ([]Wait
 	}
 }
 
+// Withdraw deletes the messages that wait and that which selects. One that is being sent is sent.
+func (s *Service) Withdraw(ctx context.Context, which func(Request) bool) error {
+	all, err := List(ctx, s.store, s.keys)
+	if err != nil {
+		return err
+	}
+	for _, w := range all {
+		if w.Err != nil || !which(w.Request) {
+			continue
+		}
+		if err := s.store.Delete(ctx, w.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Column is what the outbox seals under the data key.
 func Column(store mail.Store) keyring.Column { return column{store} }
 

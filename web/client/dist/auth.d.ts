@@ -185,6 +185,11 @@ export interface Auth {
     /** Removes a factor, and tells the browser, so that it offers the passkey no more. Everything else of the user's is signed out. */
     removePasskey(id: string): Promise<void>;
     changePassword(change: PasswordChange): Promise<void>;
+    /**
+     * Deletes the user's account for good, and signs out here and everywhere else: the state is "anonymous" then, with the reason "deleted".
+     * `username` is what the user has typed to confirm it. See `client.deleteAccount` for how it fails.
+     */
+    deleteAccount(username: string): Promise<void>;
     /** Removes `recoveryCodes` from the state: the user has kept them. */
     codesKept(): void;
     /** Runs a request that gives this browser a new ticket, such as a change of the user's factors. The other tabs wait for it. */

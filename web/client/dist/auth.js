@@ -298,6 +298,7 @@ export function createAuth(options = {}) {
         logout: () => changeTicket(raw.logout, () => signedOut("signed_out")),
         reauthenticate: (proof) => changeTicket(() => raw.reauthenticate(proof), signedIn),
         changePassword: (change) => changeTicket(() => raw.changePassword(change), () => state),
+        deleteAccount: (username) => changeTicket(() => auth.client.deleteAccount(username), () => signedOut("deleted")),
         codesKept() {
             enrolled = undefined;
             setState({ ...state, recoveryCodes: undefined });

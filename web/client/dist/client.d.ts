@@ -90,6 +90,17 @@ export interface Client {
     }): Promise<{
         secret: string;
     }>;
+    /**
+     * All that is kept about the user, as a JSON file to be saved (docs/personal-data.md describes it). It waits for as long as the server
+     * sends. Needs a fully fresh sign-in. Fails with `not_found` where `methods` says that there is none.
+     */
+    takeData(): Promise<Blob>;
+    /**
+     * Deletes the user's account for good; `deleteAccount` of the Auth calls this. `username` is what the user has typed to confirm it. Needs a
+     * fully fresh sign-in. Fails with `invalid` for another name, `last_administrator`, `account_needed`, and `not_found` where `methods` says
+     * that users can't.
+     */
+    deleteAccount(username: string): Promise<void>;
     /** The user's own sessions, the newest first. */
     sessions(): Promise<Session[]>;
     endSession(id: string): Promise<void>;

@@ -11,13 +11,13 @@ export function createClient(options = {}) {
 }
 /** @internal */
 export function clientOf({ url, send }, recover) {
-    async function call(method, path, body) {
+    async function call(method, path, body, file) {
         const json = body && { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
         let response;
         try {
-            response = await send(new Request(new URL(path, url), { method, cache: "no-store", ...json }), recover, timeLimit);
+            response = await send(new Request(new URL(path, url), { method, cache: "no-store", ...json }), recover, file ? 0 : timeLimit);
             if (response.ok)
-                return await response.json();
+                return await (file ? response.blob() : response.json());
         }
         catch {
             // There was no answer, or one that isn't JSON and so isn't from Cloakroom.
@@ -26,7 +26,7 @@ export function clientOf({ url, send }, recover) {
     }
     const post = (path, body) => call("POST", "/api/auth/" + path, body);
     return {
-        call,
+        call: (method, path, body) => call(method, path, body),
         me: ({ slide = true } = {}) => call("GET", "/api/me" + (slide ? "" : "?slide=false")),
         login: (credentials) => post("login", credentials),
         second: (code) => post("login/second", { code }),
@@ -50,6 +50,8 @@ export function clientOf({ url, send }, recover) {
         verify: (secret) => post("email/verify", { secret }),
         changeEmail: (email) => post("email/change", { email }),
         revertEmail: (link) => post("email/revert", link),
+        takeData: () => call("POST", "/api/auth/account/data", undefined, true),
+        deleteAccount: (username) => post("account/delete", { username }),
         sessions: async () => (await call("GET", "/api/auth/sessions")).sessions,
         endSession: (id) => call("DELETE", "/api/auth/sessions/" + encodeURIComponent(id)),
         endOtherSessions: async () => (await call("DELETE", "/api/auth/sessions")).ended,

@@ -18,7 +18,7 @@ export interface Sender {
     recover: Recover;
     /**
      * `fetch` with the cookie and, once the server has asked for it, the CSRF token. Refused requests are repeated as `recover`
-     * decides. Addresses that aren't covered get a plain `fetch`. `limit` is the time limit of each attempt in milliseconds.
+     * decides. Addresses that aren't covered get a plain `fetch`. `limit` is the time limit of each attempt in milliseconds; none: it has the signal of the request.
      */
     send(request: Request, recover: Recover, limit?: number): Promise<Response>;
 }

@@ -182,6 +182,10 @@ export interface SignInMethods {
     languages: string[];
     /** The server can send mail, such as for a forgotten password. */
     mail: boolean;
+    /** Users can delete their accounts themselves. */
+    account_deletion: boolean;
+    /** Users can take along what is kept about them. */
+    account_data: boolean;
 }
 export interface SignUp {
     /** The part of the mailed link after its # sign. */
@@ -208,4 +212,4 @@ export interface FirstAdministrator {
  * "http_" with the status for an answer that isn't from Cloakroom, such as a proxy's error page.
  */
 export type ErrorCode = KnownCode | "unreachable" | "passkey_failed" | (string & {});
-export type KnownCode = "not_authenticated" | "session_ended" | "device_unproven" | "two_session_cookies" | "invalid_credentials" | "second_factor_required" | "second_factor_enrolment_required" | "pending_ended" | "passkey_unknown" | "passkey_changed" | "passkeys_off" | "permission_denied" | "csrf_failed" | "fresh_sign_in_required" | "full_sign_in_required" | "second_factor_needed" | "own_factor_required" | "last_way_in" | "provider_unavailable" | "last_factor" | "too_many_factors" | "factor_exists" | "no_factor" | "setup_link_invalid" | "mail_not_configured" | "mailed_code_off" | "no_proven_address" | "link_invalid" | "signup_closed" | "invalid" | "not_found" | "unknown_host" | "throttled" | "busy" | "unavailable" | "stopping" | "server_error";
+export type KnownCode = "not_authenticated" | "session_ended" | "device_unproven" | "two_session_cookies" | "invalid_credentials" | "second_factor_required" | "second_factor_enrolment_required" | "pending_ended" | "passkey_unknown" | "passkey_changed" | "passkeys_off" | "permission_denied" | "csrf_failed" | "fresh_sign_in_required" | "full_sign_in_required" | "second_factor_needed" | "own_factor_required" | "last_way_in" | "last_administrator" | "account_needed" | "provider_unavailable" | "last_factor" | "too_many_factors" | "factor_exists" | "no_factor" | "setup_link_invalid" | "mail_not_configured" | "mailed_code_off" | "no_proven_address" | "link_invalid" | "signup_closed" | "invalid" | "not_found" | "unknown_host" | "throttled" | "busy" | "unavailable" | "stopping" | "server_error";

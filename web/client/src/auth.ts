@@ -182,6 +182,11 @@ export interface Auth {
   /** Removes a factor, and tells the browser, so that it offers the passkey no more. Everything else of the user's is signed out. */
   removePasskey(id: string): Promise<void>;
   changePassword(change: PasswordChange): Promise<void>;
+  /**
+   * Deletes the user's account for good, and signs out here and everywhere else: the state is "anonymous" then, with the reason "deleted".
+   * `username` is what the user has typed to confirm it. See `client.deleteAccount` for how it fails.
+   */
+  deleteAccount(username: string): Promise<void>;
   /** Removes `recoveryCodes` from the state: the user has kept them. */
   codesKept(): void;
   /** Runs a request that gives this browser a new ticket, such as a change of the user's factors. The other tabs wait for it. */
@@ -502,6 +507,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
     logout: () => changeTicket(raw.logout, () => signedOut("signed_out")),
     reauthenticate: (proof) => changeTicket(() => raw.reauthenticate(proof), signedIn),
     changePassword: (change) => changeTicket(() => raw.changePassword(change), () => state),
+    deleteAccount: (username) => changeTicket(() => auth.client.deleteAccount(username), () => signedOut("deleted")),
     codesKept() {
       enrolled = undefined;
       setState({ ...state, recoveryCodes: undefined });

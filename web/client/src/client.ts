@@ -81,6 +81,17 @@ export interface Client {
    * password. Fails with `link_invalid`.
    */
   revertEmail(link: { secret: string; username: string }): Promise<{ secret: string }>;
+  /**
+   * All that is kept about the user, as a JSON file to be saved (docs/personal-data.md describes it). It waits for as long as the server
+   * sends. Needs a fully fresh sign-in. Fails with `not_found` where `methods` says that there is none.
+   */
+  takeData(): Promise<Blob>;
+  /**
+   * Deletes the user's account for good; `deleteAccount` of the Auth calls this. `username` is what the user has typed to confirm it. Needs a
+   * fully fresh sign-in. Fails with `invalid` for another name, `last_administrator`, `account_needed`, and `not_found` where `methods` says
+   * that users can't.
+   */
+  deleteAccount(username: string): Promise<void>;
   /** The user's own sessions, the newest first. */
   sessions(): Promise<Session[]>;
   endSession(id: string): Promise<void>;
@@ -103,12 +114,12 @@ export function createClient(options: SenderOptions = {}): Client {
 
 /** @internal */
 export function clientOf({ url, send }: Sender, recover: Recover): Client {
-  async function call<Answer>(method: string, path: string, body?: object): Promise<Answer> {
+  async function call<Answer>(method: string, path: string, body?: object, file?: boolean): Promise<Answer> {
     const json = body && { body: JSON.stringify(body), headers: { "Content-Type": "application/json" } };
     let response;
     try {
-      response = await send(new Request(new URL(path, url), { method, cache: "no-store", ...json }), recover, timeLimit);
-      if (response.ok) return await response.json();
+      response = await send(new Request(new URL(path, url), { method, cache: "no-store", ...json }), recover, file ? 0 : timeLimit);
+      if (response.ok) return await (file ? (response.blob() as Promise<Answer>) : response.json());
     } catch {
       // There was no answer, or one that isn't JSON and so isn't from Cloakroom.
     }
@@ -117,7 +128,7 @@ export function clientOf({ url, send }: Sender, recover: Recover): Client {
   const post = <Answer = void>(path: string, body?: object) => call<Answer>("POST", "/api/auth/" + path, body);
 
   return {
-    call,
+    call: (method, path, body) => call(method, path, body),
     me: ({ slide = true } = {}) => call("GET", "/api/me" + (slide ? "" : "?slide=false")),
     login: (credentials) => post("login", credentials),
     second: (code) => post("login/second", { code }),
@@ -141,6 +152,8 @@ export function clientOf({ url, send }: Sender, recover: Recover): Client {
     verify: (secret) => post("email/verify", { secret }),
     changeEmail: (email) => post("email/change", { email }),
     revertEmail: (link) => post("email/revert", link),
+    takeData: () => call("POST", "/api/auth/account/data", undefined, true),
+    deleteAccount: (username) => post("account/delete", { username }),
     sessions: async () => (await call<{ sessions: Session[] }>("GET", "/api/auth/sessions")).sessions,
     endSession: (id) => call("DELETE", "/api/auth/sessions/" + encodeURIComponent(id)),
     endOtherSessions: async () => (await call<{ ended: number }>("DELETE", "/api/auth/sessions")).ended,

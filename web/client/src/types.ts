@@ -188,6 +188,10 @@ export interface SignInMethods {
   languages: string[];
   /** The server can send mail, such as for a forgotten password. */
   mail: boolean;
+  /** Users can delete their accounts themselves. */
+  account_deletion: boolean;
+  /** Users can take along what is kept about them. */
+  account_data: boolean;
 }
 
 export interface SignUp {
@@ -238,6 +242,8 @@ export type KnownCode =
   | "second_factor_needed"
   | "own_factor_required"
   | "last_way_in"
+  | "last_administrator"
+  | "account_needed"
   | "provider_unavailable"
   | "last_factor"
   | "too_many_factors"

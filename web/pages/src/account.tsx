@@ -19,6 +19,7 @@ import { SignInFirst } from "./parts/sign-in-first.tsx";
 import { SessionExpiring } from "./parts/session-expiring.tsx";
 import { visibleSections } from "./permissions.ts";
 import { Email } from "./email.tsx";
+import { OwnData } from "./own-data.tsx";
 import { Profile } from "./profile.tsx";
 import { texts } from "./texts.ts";
 import { Tokens } from "./tokens.tsx";
@@ -84,6 +85,7 @@ function SignedIn({ user, fragment, children }: { user: User; fragment: string; 
         <Tokens key={changes} />
         <Profile user={user} />
         <Email user={user} />
+        <OwnData user={user} />
         <ConfirmIdentity username={user.username} />
       </main>
       <Foot />

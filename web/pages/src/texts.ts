@@ -68,6 +68,11 @@ export const texts = {
 
   profile: section("pages.profile"),
 
+  ownData: {
+    ...section("pages.ownData"),
+    confirm: (name: string) => t("pages.ownData.confirm", { name }),
+  },
+
   devices: {
     ...section("pages.devices"),
     methods: section("pages.devices.methods") as Readonly<Record<string, string>>,
