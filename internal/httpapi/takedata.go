@@ -64,7 +64,7 @@ func newTakenEvent(e *audit.Event, user string) takenEvent {
 	out := takenEvent{Time: time.UnixMilli(e.At).UTC(), Event: e.Name, Outcome: e.Outcome, By: "administrator", About: "other"}
 	switch {
 	case e.Actor == user:
-		out.By, out.Session, out.IP, out.UserAgent, out.RequestID = "you", e.Session, e.Address, e.Agent, e.Request
+		out.By, out.IP, out.UserAgent, out.RequestID = "you", e.Address, e.Agent, e.Request
 	case e.Actor == audit.CommandLine:
 		out.By = "operator"
 	case e.Actor == "" && e.Request == "":

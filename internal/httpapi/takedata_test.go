@@ -140,7 +140,7 @@ func TestTheDataHasNothingOfOthers(t *testing.T) {
 	must(t, s.stores.Audit.Append(t.Context(), []*audit.Event{
 		event(audit.Event{Name: "user_updated", Actor: boss.ID, Subject: u.ID, Address: theirs, Agent: "BossBrowser", Request: "BOSSREQUEST", Session: "own session", Detail: map[string]string{"change": "+staff", "path": "/boss"}}),
 		event(audit.Event{Name: "authn_login_fail", Subject: u.ID, Login: "ada", Address: theirs, Agent: "StrangeBrowser", Request: "STRANGEREQUEST", Detail: map[string]string{"reason": "strange reason"}}),
-		event(audit.Event{Name: "user_deleted", Actor: u.ID, Subject: "99", Login: "carol", Address: mine, Agent: "MyBrowser", Request: "MYREQUEST", Detail: map[string]string{"change": "carols"}}),
+		event(audit.Event{Name: "user_deleted", Actor: u.ID, Subject: "99", Login: "carol", Address: mine, Agent: "MyBrowser", Request: "MYREQUEST", Session: "carols session", Detail: map[string]string{"change": "carols"}}),
 		event(audit.Event{Name: "user_updated", Actor: audit.CommandLine, Subject: u.ID, Login: "ada", Detail: map[string]string{"os_user": "operator7"}}),
 		event(audit.Event{Name: "mail_sent", Subject: u.ID, Detail: map[string]string{"kind": "new_device"}}),
 		event(audit.Event{Name: "user_updated", Actor: bob.ID, Subject: bob.ID, Login: "bob", Address: theirs}),
