@@ -222,6 +222,11 @@ func TestTheProgramKnowsItsRelease(t *testing.T) {
 			t.Errorf("%s has no %q", name, want)
 		}
 	}
+	for _, name := range []string{"react", "@base-ui/react", "scheduler"} {
+		if !strings.Contains(string(all[in+"NOTICES"]), "\n## "+name+" - ") {
+			t.Errorf("NOTICES has no license of %s, which the pages contain", name)
+		}
+	}
 	if size := len(all[in+"cloakroom"]); size > largestProgram {
 		t.Errorf("the program has %d bytes; at most %d are allowed", size, largestProgram)
 	}
@@ -271,6 +276,34 @@ func TestTheClientPackageHasOnlyItsBuild(t *testing.T) {
 	for name := range all {
 		if !strings.HasPrefix(name, "package/dist/") || !strings.HasSuffix(name, ".js") && !strings.HasSuffix(name, ".d.ts") {
 			t.Errorf("the package has %s", name)
+		}
+	}
+}
+
+// TestTheClientPackageCanBePublished with a provenance: npm compares the repository with the one that built it. A package with a scope is
+// private unless it says otherwise. Nothing runs where it is installed, and it brings nothing along.
+func TestTheClientPackageCanBePublished(t *testing.T) {
+	var p struct {
+		Name, Version, License string
+		Repository             struct{ Type, URL, Directory string }
+		PublishConfig          map[string]string
+		Dependencies, Scripts  map[string]string
+	}
+	if err := json.Unmarshal(unpacked(t, read(t, "cloakroom-client-0.1.0.tgz"))["package/package.json"], &p); err != nil {
+		t.Fatal(err)
+	}
+	if p.Name != "@cloakroom/client" || p.Version != "0.1.0" || p.License != "Apache-2.0" || p.PublishConfig["access"] != "public" {
+		t.Errorf("%+v", p)
+	}
+	if r := p.Repository; r.Type != "git" || r.URL != "git+"+homepage+".git" || r.Directory != "web/client" {
+		t.Errorf("the repository is %+v", r)
+	}
+	if len(p.Dependencies) > 0 {
+		t.Errorf("it depends on %v", p.Dependencies)
+	}
+	for _, name := range []string{"preinstall", "install", "postinstall", "prepare", "prepublish", "prepublishOnly"} {
+		if script, ok := p.Scripts[name]; ok {
+			t.Errorf("%s runs %s", name, script)
 		}
 	}
 }

@@ -41,7 +41,8 @@ func (r *release) readTexts(ctx context.Context) (t texts, err error) {
 	return t, err
 }
 
-// readNotices returns the licenses of all modules in the programs, which ask to be passed on with them.
+// readNotices returns the licenses of all modules in the programs, and of the packages in their pages, which ask to be passed on with
+// them.
 func (r *release) readNotices(ctx context.Context) ([]byte, error) {
 	all, err := r.modules(ctx)
 	if err != nil {
@@ -56,6 +57,11 @@ func (r *release) readNotices(ctx context.Context) ([]byte, error) {
 			b.WriteString("\n\n")
 		}
 	}
+	pages, err := os.ReadFile(filepath.Join(r.source, "web", "pages", "dist", "licenses.md"))
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(&b, "%s\nTheir pages contain the following npm packages.\n\n%s", strings.Repeat("=", 80), pages)
 	return b.Bytes(), nil
 }
 
