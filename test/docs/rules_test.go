@@ -43,7 +43,8 @@ var rules = []rule{
 	{"README.md", "srv, err :=", readme},
 	{"README.md", "func hello", readme},
 	{"README.md", "cloakroom serve --db django+postgres:", besideDjango()},
-	{"README.md", "cloakroom user add ada", operatorsCommands},
+
+	{"docs/README.md", "cloakroom user add ada", operatorsCommands},
 
 	{"docs/architecture.md", "flowchart", arrows},
 	{"docs/architecture.md", "ACL SETUSER", by("internal/redisdb/server_test.go", "TestTheRightsOfTheDocsAreEnough")},
@@ -108,7 +109,8 @@ var rules = []rule{
 	{"docs/http-api.md", `{"type"`, problemOfAWeakPassword},
 	{"docs/http-api.md", "curl -c jar", curls},
 
-	{"docs/install.md", "git clone", runs(swap{"https://github.com/cloakroom-auth", "--quiet --depth 1 file://HOME/source"}, swap{"make release", "make --dry-run release"})},
+	{"docs/install.md", "git clone", runs(swap{"https://github.com/cloakroom-auth", "--quiet --depth 1 file://HOME/source"}, swap{"go install ", "GOBIN=HOME/installed go install "})},
+	{"docs/install.md", "make release", runs(swap{"make release", "make --dry-run -C HOME/source/cloakroom release"})},
 	{"docs/install.md", "sudo apt install", by("release/install_test.go", "TestThePageOfInstallingNamesWhatThereIs")},
 	{"docs/install.md", "sudo systemd-run", by("release/install_test.go", "TestThePackageInABareDebian")},
 	{"docs/install.md", "docker load", by("release/install_test.go", "TestThePageOfInstallingNamesWhatThereIs")},
