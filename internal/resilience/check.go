@@ -20,7 +20,7 @@ func LimitCheck(ctx context.Context) (_ context.Context, cancel context.CancelFu
 	return c, c.cancel
 }
 
-// check is a context with a deadline whose timer isn't set before somebody waits for it: a store that answers at once costs none.
+// check is a context with a deadline whose timer isn't set before a call waits for it: a store that answers at once costs none.
 type check struct {
 	parent context.Context
 	end    time.Time
