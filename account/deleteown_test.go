@@ -1,6 +1,7 @@
 package account_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -42,4 +43,52 @@ func TestASuperuserIsFoundAmongMany(t *testing.T) {
 	if err := s.DeleteOwn(ctx, last.ID, "now"); !errors.Is(err, account.ErrLastAdministrator) {
 		t.Errorf("the last one: %v", err)
 	}
+}
+
+// TestASuperuserWhoLeavesMeanwhileDoesNotCount: one who was found, and is disabled, demoted or deleted before the step that deletes.
+func TestASuperuserWhoLeavesMeanwhileDoesNotCount(t *testing.T) {
+	t.Attr("threat", "PD03")
+	for name, leave := range map[string]func(ctx context.Context, s account.Store, id string) error{
+		"deleted": func(ctx context.Context, s account.Store, id string) error { return s.Delete(ctx, id) },
+		"disabled": func(ctx context.Context, s account.Store, id string) error {
+			_, err := s.Change(ctx, id, func(u *account.User) error { u.IsActive = false; return nil })
+			return err
+		},
+		"demoted": func(ctx context.Context, s account.Store, id string) error {
+			_, err := s.Change(ctx, id, func(u *account.User) error { u.IsSuperuser = false; return nil })
+			return err
+		},
+	} {
+		ctx, store := t.Context(), memory.New().Accounts
+		all := []*account.User{{Username: "ada"}, {Username: "bob"}, {Username: "carol"}}
+		for _, u := range all {
+			u.IsActive, u.IsSuperuser, u.Epoch = true, true, "now"
+			if err := store.Create(ctx, u); err != nil {
+				t.Fatal(err)
+			}
+		}
+		left := 1
+		s := &account.Service{Store: changing{store, func() {
+			if left < len(all) {
+				if err := leave(ctx, store, all[left].ID); err != nil {
+					t.Error(err)
+				}
+				left++
+			}
+		}}}
+		if err := s.DeleteOwn(ctx, all[0].ID, "now"); !errors.Is(err, account.ErrLastAdministrator) || left != len(all) {
+			t.Errorf("%s: %v, after %d others have left", name, err, left-1)
+		}
+	}
+}
+
+// changing is a store that changes before each transaction.
+type changing struct {
+	account.Store
+	before func()
+}
+
+func (c changing) Transact(ctx context.Context, do func(account.Tx) error) error {
+	c.before()
+	return c.Store.Transact(ctx, do)
 }
