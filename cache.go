@@ -234,7 +234,7 @@ type endsSessions struct {
 	tokens   token.Store
 }
 
-// View implements account.Viewer.
+// View answers account.View.
 func (a endsSessions) View(ctx context.Context, id string) (*account.User, error) {
 	return account.View(ctx, a.Store, id)
 }

@@ -6,19 +6,18 @@ import (
 	"slices"
 )
 
-// The errors of a [Service] that acts for an [Actor].
-var (
-	// ErrNotPermitted says that the actor is not staff with the permission for the action, or no longer.
-	ErrNotPermitted = errors.New("the actor lacks the permission")
-	// ErrOutranked says that the user has, or would be given, a permission that the actor lacks.
-	ErrOutranked = errors.New("the actor has fewer rights than the subject")
-	// ErrSuperuserOnly says that only a superuser changes who is staff or a superuser.
-	ErrSuperuserOnly = errors.New("only a superuser may do this")
-	// ErrOwnAccount says that administrators can't do this to their own account.
-	ErrOwnAccount = errors.New("the act is not possible on one's own account")
-	// ErrNotMember says that the actor tries to add a user to a group without being a member of it.
-	ErrNotMember = errors.New("the actor is not a member of the group")
-)
+// ErrDenied are the errors of a [Service] that acts for an [Actor]:
+//
+//   - Permission: the actor is not staff with the permission for the action, or no longer.
+//   - Outranked: the user has, or would be given, a permission that the actor lacks.
+//   - SuperuserOnly: only a superuser changes who is staff or a superuser.
+//   - OwnAccount: administrators can't do this to their own account.
+//   - NotMember: the actor tries to add a user to a group without being a member of it.
+var ErrDenied = struct{ Permission, Outranked, SuperuserOnly, OwnAccount, NotMember error }{
+	errors.New("the actor lacks the permission"), errors.New("the actor has fewer rights than the subject"),
+	errors.New("only a superuser may do this"), errors.New("the act is not possible on one's own account"),
+	errors.New("the actor is not a member of the group"),
+}
 
 // changeGroup is Django's name for the permission to change groups. Users with this permission may also add users to groups
 // that they are not members of.
@@ -35,11 +34,11 @@ type Actor struct {
 // By returns a Service that acts for an administrator. Its methods that change users or groups read the actor and the user
 // or group in the same atomic step of the store that writes, and check there:
 //
-//   - The actor is active, at the same epoch unless it was decided earlier, staff, and has the permission: else [ErrEpochChanged] or [ErrNotPermitted].
-//   - The user, or group, has no permission that the actor lacks, and neither has what it becomes: [ErrOutranked].
-//   - Only a superuser changes who is staff or a superuser: [ErrSuperuserOnly].
-//   - Actors don't disable, enable or delete their own account, or remove their own flags: [ErrOwnAccount].
-//   - Only members, superusers and users with auth.change_group add users to a group: [ErrNotMember].
+//   - The actor is active, at the same epoch unless it was decided earlier, staff, and has the permission: else [ErrEpochChanged] or [ErrDenied].Permission.
+//   - The user, or group, has no permission that the actor lacks, and neither has what it becomes: [ErrDenied].Outranked.
+//   - Only a superuser changes who is staff or a superuser: [ErrDenied].SuperuserOnly.
+//   - Actors don't disable, enable or delete their own account, or remove their own flags: [ErrDenied].OwnAccount.
+//   - Only members, superusers and users with auth.change_group add users to a group: [ErrDenied].NotMember.
 //
 // A Service without an actor acts for the operator or for the user, and checks none of this.
 func (s *Service) By(actor Actor) *Service {
@@ -86,7 +85,7 @@ func (a *Actor) load(tx Tx) (*User, error) {
 		return nil, err
 	}
 	if !u.IsStaff || !u.Has(a.Permission) {
-		return nil, ErrNotPermitted
+		return nil, ErrDenied.Permission
 	}
 	return u, nil
 }
@@ -118,7 +117,7 @@ func (a act) subject(id string) (*User, error) {
 		return u, nil
 	}
 	if u.IsSuperuser || !a.hasAll(u.Permissions) {
-		return nil, ErrOutranked
+		return nil, ErrDenied.Outranked
 	}
 	return u, nil
 }
@@ -127,7 +126,7 @@ func (a act) subject(id string) (*User, error) {
 func (a act) other(id string) (*User, error) {
 	u, err := a.subject(id)
 	if err == nil && a.actor != nil && a.actor.ID == u.ID {
-		return nil, ErrOwnAccount
+		return nil, ErrDenied.OwnAccount
 	}
 	return u, err
 }
@@ -140,7 +139,7 @@ func (a act) hasAll(permissions []string) bool {
 func (a act) group(name string) (Group, error) {
 	g, err := a.Group(name)
 	if err == nil && !a.hasAll(g.Permissions) {
-		return Group{}, ErrOutranked
+		return Group{}, ErrDenied.Outranked
 	}
 	return g, err
 }
@@ -153,16 +152,16 @@ func (a act) mayMake(before, after *User) error {
 	}
 	lost := before.IsStaff && !after.IsStaff || before.IsSuperuser && !after.IsSuperuser
 	if before.ID == a.actor.ID && lost {
-		return ErrOwnAccount
+		return ErrDenied.OwnAccount
 	}
 	if a.actor.IsSuperuser {
 		return nil
 	}
 	if before.IsStaff != after.IsStaff || before.IsSuperuser != after.IsSuperuser {
-		return ErrSuperuserOnly
+		return ErrDenied.SuperuserOnly
 	}
 	if !a.hasAll(added(before.UserPermissions, after.UserPermissions)) {
-		return ErrOutranked
+		return ErrDenied.Outranked
 	}
 	for _, name := range added(before.Groups, after.Groups) {
 		if err := a.mayAddTo(name); err != nil {
@@ -182,7 +181,7 @@ func (a act) mayAddTo(name string) error {
 	case err != nil:
 		return err
 	case !slices.Contains(a.actor.Groups, name) && !a.actor.Has(changeGroup):
-		return ErrNotMember
+		return ErrDenied.NotMember
 	}
 	return nil
 }

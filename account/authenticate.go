@@ -43,7 +43,7 @@ type Service struct {
 	Policy password.Policy
 	Guard  *throttle.Guard
 
-	// Lacks is what the Store has no place for: [LacksOf] it, before it was wrapped.
+	// Lacks is what the Store has no place for.
 	Lacks Lacks
 
 	// HashTemplate returns an encoded hash whose algorithm and parameters new hashes of this user get (see
@@ -52,9 +52,10 @@ type Service struct {
 	// hashes have the parameters of Hasher.
 	HashTemplate func(ctx context.Context, u *User) (encoded string, err error)
 
-	// Names finds the user who signs in, where another program decides which names are equal. nil: the Store finds users by
-	// [CanonicalLogin].
-	Names LoginFinder
+	// FindLogin returns the user who signs in with a name, as it was typed but without spaces around it, where another program that
+	// writes the same accounts decides which names are equal: two of its users may have the same [CanonicalLogin]. [ErrNotFound].
+	// nil: the Store finds users by CanonicalLogin.
+	FindLogin func(ctx context.Context, name string) (*User, error)
 
 	// Resets has the reset links of another program that shares the accounts. nil: there are none.
 	Resets ExternalResetLinks
@@ -192,8 +193,8 @@ func (s *Service) find(ctx context.Context, login string) (*User, error) {
 }
 
 func (s *Service) lookUp(ctx context.Context, typed, key string) (*User, error) {
-	if s.Names != nil {
-		return s.Names.FindLogin(ctx, typed)
+	if s.FindLogin != nil {
+		return s.FindLogin(ctx, typed)
 	}
 	return s.store().Find(ctx, key)
 }

@@ -169,14 +169,14 @@ func TestAnAddressThatHasChangedMeanwhileIsLeftAlone(t *testing.T) {
 		if err := s.edit(seen.ID, func(u *account.User) { u.Email = "administrator@example.com" })(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.ChangeEmail(t.Context(), seen, "new@example.com"); !errors.Is(err, account.ErrAddressChanged) {
+		if _, err := s.ChangeEmail(t.Context(), seen, "new@example.com"); !errors.Is(err, account.ErrAddress.Changed) {
 			t.Errorf("from another address: got %v", err)
 		}
 		seen = s.load(seen.ID)
 		if _, err := s.ProveEmail(t.Context(), seen.ID, seen.Epoch, seen.Email); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.ChangeEmail(t.Context(), seen, "new@example.com"); !errors.Is(err, account.ErrAddressChanged) {
+		if _, err := s.ChangeEmail(t.Context(), seen, "new@example.com"); !errors.Is(err, account.ErrAddress.Changed) {
 			t.Errorf("from an address that wasn't proven: got %v", err)
 		}
 		seen = s.load(seen.ID)

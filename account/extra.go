@@ -8,20 +8,17 @@ import (
 	"unicode/utf8"
 )
 
-// MaxExtra is the largest size of each part of an [Extra], in bytes of JSON without blanks.
-const MaxExtra = 4096
+// maxExtra is the largest size of each part of an [Extra], in bytes of JSON without blanks.
+const maxExtra = 4096
 
-// Extra is what a program keeps with a user: two JSON objects as text, each empty or at most [MaxExtra] bytes. The zero value holds
+// Extra is what a program keeps with a user: two JSON objects as text, each empty or at most 4096 bytes without blanks. The zero value holds
 // nothing. Administrators and the program set it, users never do. No search looks through it, and it gives no rights.
 type Extra struct {
 	Public  string // shown to the user, in /api/me
 	Private string // shown to administrators and to the program alone
 }
 
-// ErrNoExtra reports that a store has no place for an [Extra], as beside Django.
-var ErrNoExtra = errors.New("account: this database has no place for Extra")
-
-// noExtra is ErrNoExtra for the people who set it.
+// noExtra is ErrLacks.Extra for the people who set it.
 func noExtra() error {
 	wrong := problems{}
 	wrong.add("extra", "not_supported", "This database has no place for more data about a user.")
@@ -62,8 +59,8 @@ func compactObject(text string) (string, error) {
 	if err := json.Compact(&short, []byte(text)); err != nil {
 		return "", err
 	}
-	if short.Len() > MaxExtra {
-		return "", fmt.Errorf("This is too long. At most %d bytes are kept.", MaxExtra) //nolint:staticcheck // a sentence for people
+	if short.Len() > maxExtra {
+		return "", fmt.Errorf("This is too long. At most %d bytes are kept.", maxExtra) //nolint:staticcheck // a sentence for people
 	}
 	return short.String(), nil
 }

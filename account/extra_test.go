@@ -20,11 +20,13 @@ func extraService(t *testing.T) (*account.Service, *account.User) {
 	return s, u
 }
 
+const maxExtra = 4096 // bytes of each part
+
 // TestExtraIsKeptWithoutBlanks, each part for itself, and nothing but a JSON object of a bounded size is.
 func TestExtraIsKeptWithoutBlanks(t *testing.T) {
 	t.Attr("threat", "EX02")
 	s, u := extraService(t)
-	long := `{"a":"` + strings.Repeat("x", account.MaxExtra-8) + `"}`
+	long := `{"a":"` + strings.Repeat("x", maxExtra-8) + `"}`
 	for text, want := range map[string]string{
 		`{ "plan" : "pro",` + "\n" + ` "n": [1, {"m": null}] }`: `{"plan":"pro","n":[1,{"m":null}]}`,
 		"": "", "{}": "", " { } ": "", long: long, `{"a":1e400}`: `{"a":1e400}`, `{"ä":"\u0000"}`: `{"ä":"\u0000"}`,
@@ -67,7 +69,7 @@ func FuzzExtra(f *testing.F) {
 			return
 		}
 		kept := got.Extra.Public
-		if len(kept) > account.MaxExtra {
+		if len(kept) > maxExtra {
 			t.Fatalf("%d bytes are kept", len(kept))
 		}
 		if kept == "" {

@@ -32,7 +32,7 @@ func (s *Service) AddGroup(ctx context.Context, g Group) (Group, error) {
 	g.Permissions = sorted(g.Permissions)
 	err := s.transact(ctx, func(a act) error {
 		if !a.hasAll(g.Permissions) {
-			return ErrOutranked
+			return ErrDenied.Outranked
 		}
 		wrong := problems{}
 		checkGroupName(g.Name, wrong)
@@ -76,7 +76,7 @@ func (s *Service) EditGroup(ctx context.Context, name string, change func(*Group
 		}
 		g.Name, g.Permissions = name, sorted(g.Permissions)
 		if !a.hasAll(g.Permissions) {
-			return ErrOutranked
+			return ErrDenied.Outranked
 		}
 		wrong := problems{}
 		checkPermissions(added(before.Permissions, g.Permissions), wrong)
@@ -95,7 +95,7 @@ func (s *Service) EditGroup(ctx context.Context, name string, change func(*Group
 
 func checkPermissions(permissions []string, wrong problems) {
 	for _, p := range permissions {
-		if !ValidPermission(p) {
+		if !validPermission(p) {
 			wrong.add("permissions", "invalid", fmt.Sprintf("%q is not of the form app.codename.", p))
 		}
 	}

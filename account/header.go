@@ -40,15 +40,15 @@ func headerFlaw(s string) string {
 	return ""
 }
 
-// listedFlaws is how many users FindHeaderFlaws lists.
+// listedFlaws is how many users HeaderFlaws lists.
 const listedFlaws = 100
 
-// FindHeaderFlaws returns how many users of a store have a [User.HeaderFlaw], and a list of the first hundred of them for a message:
-// their names, IDs and flaws.
-func FindHeaderFlaws(ctx context.Context, s Store) (count int, list string, err error) {
+// HeaderFlaws returns how many users have a [User.HeaderFlaw], and a list of the first hundred of them for a message: their names, IDs
+// and flaws.
+func (s *Service) HeaderFlaws(ctx context.Context) (count int, list string, err error) {
 	var first []string
 	for after := ""; ; {
-		users, err := s.List(ctx, Query{After: after, Limit: 500})
+		users, err := s.store().List(ctx, Query{After: after, Limit: 500})
 		if err != nil {
 			return 0, "", err
 		}

@@ -53,13 +53,13 @@ func TestAHundredUsersWithHeaderFlawsAreListed(t *testing.T) {
 		}
 	}
 	create("ada")
-	if count, list, err := account.FindHeaderFlaws(t.Context(), s); count != 0 || list != "" || err != nil {
+	if count, list, err := (&account.Service{Store: s}).HeaderFlaws(t.Context()); count != 0 || list != "" || err != nil {
 		t.Errorf("got %d, %q, %v; want none", count, list, err)
 	}
 	for i := range 600 { // more than are read at a time
 		create(fmt.Sprintf("%d ", i))
 	}
-	count, list, err := account.FindHeaderFlaws(t.Context(), s)
+	count, list, err := (&account.Service{Store: s}).HeaderFlaws(t.Context())
 	if count != 600 || err != nil || strings.Count(list, "begins or ends") != 100 || !strings.HasSuffix(list, "; and 500 more") {
 		t.Errorf("got %d, %q, %v; want 600, of which 100 are listed", count, list, err)
 	}

@@ -1,8 +1,6 @@
 package account
 
 import (
-	"errors"
-
 	"github.com/cloakroom-auth/cloakroom/factor"
 )
 
@@ -16,14 +14,6 @@ type Joining struct {
 	Handle        []byte     // the user handle that the passkey was made for
 	RecoveryCodes [][32]byte // their hashes
 }
-
-// The errors of [Tx.Join].
-var (
-	// ErrLinkSpent says that a link was spent, withdrawn or replaced already.
-	ErrLinkSpent = errors.New("the link has been spent")
-	// ErrApart says that a [Store] has no part in the step in which a link is spent, because links and passkeys are in another database.
-	ErrApart = errors.New("links and passkeys are not in the database of the accounts")
-)
 
 // join does what belongs to the making of u.
 func (a act) join(u *User, j *Joining) error {

@@ -1,14 +1,14 @@
 package account
 
-// Lacks says what a [Store] has no place for, and refuses: the fields of a [User] of these names, with [ErrNoLanguage] and [ErrNoExtra], and
-// [Tx.Join], with [ErrApart]. The zero value: it has a place for all.
+import "errors"
+
+// Lacks says what a [Store] has no place for, and refuses with an error of [ErrLacks]: the fields of a [User] of these names, and
+// [Tx.Join]. A Store that lacks something says so with a method Lacks() Lacks, which a wrapper of one's own has to have as well. The
+// zero value: it has a place for all.
 type Lacks struct{ Language, Extra, Join bool }
 
-// LacksOf returns what a Store has no place for. A Store that lacks something says so with a method Lacks() Lacks, which a wrapper of one's
-// own has to have as well.
-func LacksOf(s Store) Lacks {
-	if says, ok := s.(interface{ Lacks() Lacks }); ok {
-		return says.Lacks()
-	}
-	return Lacks{}
+// ErrLacks are the errors of a [Store] that has no place for something, by the fields of [Lacks].
+var ErrLacks = struct{ Language, Extra, Join error }{
+	errors.New("account: this database has no place for a language"), errors.New("account: this database has no place for Extra"),
+	errors.New("links and passkeys are not in the database of the accounts"),
 }

@@ -6,10 +6,7 @@ import (
 	"golang.org/x/text/language"
 )
 
-// ErrNoLanguage reports that a store has no place for a user's language, as beside Django.
-var ErrNoLanguage = errors.New("account: this database has no place for a language")
-
-// noLanguage is ErrNoLanguage for the people who set it.
+// noLanguage is ErrLacks.Language for the people who set it.
 func noLanguage() error {
 	wrong := problems{}
 	wrong.add("language", "not_supported", "This database has no place for the language of a user.")
@@ -41,9 +38,9 @@ func (s *Service) kept(language string) string {
 // notStored converts the errors of a store that has no place for a field into a wrong field.
 func notStored(err error) error {
 	switch {
-	case errors.Is(err, ErrNoExtra):
+	case errors.Is(err, ErrLacks.Extra):
 		return noExtra()
-	case errors.Is(err, ErrNoLanguage):
+	case errors.Is(err, ErrLacks.Language):
 		return noLanguage()
 	}
 	return err

@@ -77,7 +77,7 @@ func normalize(u *User, before User, wrong problems) {
 	normalizeExtra(u, before, wrong)
 	u.Groups, u.UserPermissions = sorted(u.Groups), sorted(u.UserPermissions)
 	for _, p := range u.UserPermissions {
-		if !slices.Contains(before.UserPermissions, p) && !ValidPermission(p) {
+		if !slices.Contains(before.UserPermissions, p) && !validPermission(p) {
 			wrong.add("permissions", "invalid", fmt.Sprintf("%q is not of the form app.codename.", p))
 		}
 	}
@@ -186,8 +186,8 @@ func notInWord(r rune) bool {
 	return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.IsMark(r) || invisible(r)
 }
 
-// ValidPermission reports whether a text has the form "app.codename", which Django's has_perm takes.
-func ValidPermission(s string) bool {
+// validPermission reports whether a text has the form "app.codename", which Django's has_perm takes.
+func validPermission(s string) bool {
 	app, codename, ok := strings.Cut(s, ".")
 	return ok && app != "" && codename != "" && len(s) <= 200 && !strings.ContainsFunc(s, func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsNumber(r) && r != '_' && r != '.' && r != '-'

@@ -112,7 +112,7 @@ func (a act) enable(u *User) error {
 		return a.Change(u)
 	}
 	secretHash, expires, err := a.Reset(u.ID, time.Now().Unix())
-	if errors.Is(err, ErrResetSpent) {
+	if errors.Is(err, ErrSpent.Reset) {
 		return a.Change(u)
 	}
 	if err != nil {
@@ -125,7 +125,7 @@ func (a act) enable(u *User) error {
 }
 
 // ResetPassword sets a new password for the user of the reset secret, ends all of the user's sessions and tokens, and uses
-// up the secret. [ErrResetSpent], *[throttle.Error], *[InvalidError] with the field new_password, which doesn't use up the
+// up the secret. [ErrSpent].Reset, *[throttle.Error], *[InvalidError] with the field new_password, which doesn't use up the
 // secret.
 //
 // Nothing is hashed without a valid secret. Wrong secrets are counted by address.
@@ -148,7 +148,7 @@ func (s *Service) ResetMailedPassword(ctx context.Context, secret, address, new 
 	u, err := s.resets(ctx, hash, from, func(ctx context.Context, hash [32]byte, now int64) (*User, error) {
 		u, err := find(ctx, hash, now)
 		if err == nil && elsewhere(u) {
-			err = ErrResetSpent
+			err = ErrSpent.Reset
 		}
 		return u, err
 	})
@@ -161,7 +161,7 @@ func (s *Service) ResetMailedPassword(ctx context.Context, secret, address, new 
 	}
 	u, err = spend(ctx, hash, time.Now().Unix(), func(c *User) error {
 		if !c.IsActive || elsewhere(c) {
-			return ErrResetSpent
+			return ErrSpent.Reset
 		}
 		c.Password, c.PasswordWithheld, c.Epoch = encoded, false, newEpoch()
 		return nil
@@ -197,13 +197,13 @@ func (s *Service) sharedReset(id, text string) (
 ) {
 	spent := func(u *User, err error) (*User, error) {
 		if errors.Is(err, ErrNotFound) {
-			err = ErrResetSpent
+			err = ErrSpent.Reset
 		}
 		return u, err
 	}
 	check := func(u *User, now int64) error {
 		if !s.Resets.ValidReset(u, text, time.Unix(now, 0)) {
-			return ErrResetSpent
+			return ErrSpent.Reset
 		}
 		return nil
 	}
@@ -236,11 +236,11 @@ func (s *Service) resets(
 	defer try.Undo(ctx)
 	u, err = find(ctx, hash, time.Now().Unix())
 	if err == nil && !u.IsActive {
-		err = ErrResetSpent
+		err = ErrSpent.Reset
 	}
-	if errors.Is(err, ErrResetSpent) {
+	if errors.Is(err, ErrSpent.Reset) {
 		_ = try.Failed(ctx) // Failed always returns nil
-		return nil, ErrResetSpent
+		return nil, ErrSpent.Reset
 	}
 	if err != nil {
 		return nil, err

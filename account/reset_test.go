@@ -30,7 +30,7 @@ func (s service) voidReset(about, secret string) {
 	s.t.Helper()
 	other := *s.Service
 	other.Hasher = noRoom()
-	if u, err := other.ResetPassword(s.t.Context(), secret, better, home); u != nil || err != account.ErrResetSpent {
+	if u, err := other.ResetPassword(s.t.Context(), secret, better, home); u != nil || err != account.ErrSpent.Reset {
 		s.t.Errorf("%s: user %v, error %v", about, u, err)
 	}
 }
@@ -115,7 +115,7 @@ func TestOneOfManyWithTheResetSecretSetsThePassword(t *testing.T) {
 				_, err := s.ResetPassword(t.Context(), secret, better, home)
 				if err == nil {
 					won.Add(1)
-				} else if !errors.Is(err, account.ErrResetSpent) && !busy(err) {
+				} else if !errors.Is(err, account.ErrSpent.Reset) && !busy(err) {
 					t.Error(err)
 				}
 			})
@@ -208,12 +208,12 @@ func TestAMailedResetEndsWithItsAddress(t *testing.T) {
 		secret := s.resetSecret(u.ID)
 		late := *s.Service
 		late.Store = movedMeanwhile{s.Store, u.ID}
-		if got, err := late.ResetMailedPassword(t.Context(), secret, u.Email, better, home); got != nil || !errors.Is(err, account.ErrResetSpent) {
+		if got, err := late.ResetMailedPassword(t.Context(), secret, u.Email, better, home); got != nil || !errors.Is(err, account.ErrSpent.Reset) {
 			t.Errorf("the address changes meanwhile: user %v, error %v", got, err)
 		}
 		unhashed := *s.Service
 		unhashed.Hasher = noRoom()
-		if got, err := unhashed.ResetMailedPassword(t.Context(), secret, u.Email, better, home); got != nil || !errors.Is(err, account.ErrResetSpent) {
+		if got, err := unhashed.ResetMailedPassword(t.Context(), secret, u.Email, better, home); got != nil || !errors.Is(err, account.ErrSpent.Reset) {
 			t.Errorf("the address has changed: user %v, error %v", got, err)
 		}
 		_, err := s.ResetPassword(t.Context(), secret, better, home)

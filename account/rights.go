@@ -62,3 +62,8 @@ func (u *User) Exceeds(rights []string) bool {
 	}
 	return false
 }
+
+// MayDelegate reports whether a token of the user may be limited to a permission: it has the form "app.codename", and the user has it.
+func (u *User) MayDelegate(permission string) bool {
+	return validPermission(permission) && u.Has(permission)
+}

@@ -339,14 +339,11 @@ func (s *Service) ProveEmail(ctx context.Context, id, epoch, address string) (*U
 	return u, err
 }
 
-// ErrAddressChanged says that a user has another address by now.
-var ErrAddressChanged = errors.New("the address of the user has changed")
-
 // NameAfter returns the username of u once [Service.ChangeEmail] has given u an address. It is the one of now, but a username that is the
 // address of u follows it: as its former name it would be another person's address one day. Beside Django, where names and addresses
 // are apart, it stays. *[InvalidError] with the field email if the address can't be a username.
 func (s *Service) NameAfter(u *User, address string) (string, error) {
-	if s.Names != nil || u.Email == "" || CanonicalLogin(u.Username) != CanonicalLogin(u.Email) {
+	if s.FindLogin != nil || u.Email == "" || CanonicalLogin(u.Username) != CanonicalLogin(u.Email) {
 		return u.Username, nil
 	}
 	name, wrong := normalizeUsername(address), problems{}
@@ -358,15 +355,15 @@ func (s *Service) NameAfter(u *User, address string) (string, error) {
 }
 
 // ChangeEmail gives the user before another address, at which the user has proven to receive mail, and ends all sessions and tokens. It
-// returns the user as changed, with the name of [Service.NameAfter], whose error it returns. [ErrEpochChanged] if the user has another epoch than before, or is disabled; [ErrAddressChanged] if the user
-// has another address than before, or it is proven by now; [ErrAddressTaken]; [ErrNotFound]. After any other error it may be done.
+// returns the user as changed, with the name of [Service.NameAfter], whose error it returns. [ErrEpochChanged] if the user has another epoch than before, or is disabled; [ErrAddress].Changed if the user
+// has another address than before, or it is proven by now; [ErrAddress].Taken; [ErrNotFound]. After any other error it may be done.
 func (s *Service) ChangeEmail(ctx context.Context, before *User, address string) (*User, error) {
 	after, err := s.store().Change(ctx, before.ID, func(u *User) error {
 		switch {
 		case !u.IsActive || u.Epoch != before.Epoch:
 			return ErrEpochChanged
 		case u.Email != before.Email || u.EmailProven != before.EmailProven:
-			return ErrAddressChanged
+			return ErrAddress.Changed
 		}
 		name, err := s.NameAfter(u, address)
 		if err != nil {
@@ -377,7 +374,7 @@ func (s *Service) ChangeEmail(ctx context.Context, before *User, address string)
 		return nil
 	})
 	if _, taken := errors.AsType[*TakenError](err); taken {
-		err = ErrAddressTaken
+		err = ErrAddress.Taken
 	}
 	if err != nil {
 		return nil, err
@@ -390,7 +387,7 @@ func (s *Service) ChangeEmail(ctx context.Context, before *User, address string)
 var ErrWrongName = errors.New("the name is not the user's")
 
 // CheckRevert is what [Service.RevertEmail] checks of the user and the names in the step that writes: [ErrDisabled], [ErrWrongName].
-func CheckRevert(u *User, name, told string) error {
+func (u *User) CheckRevert(name, told string) error {
 	switch {
 	case !u.IsActive:
 		return ErrDisabled
@@ -405,7 +402,7 @@ func CheckRevert(u *User, name, told string) error {
 // returns sets a new password. name must be the user's name or told, the one that its owner was told, in any spelling that signs in. A name
 // that is the address is renamed as by [Service.ChangeEmail]. before is the user as read before the caller has found that the owner may do
 // this: [ErrEpochChanged] if the user has another epoch or address by now. If the secret is lost, the user gets another by mail: unlike
-// after DeclareCompromised, the account may have a first password by mail, and [User.ChangedByOwner] is true. [ErrWrongName], [ErrAddressTaken],
+// after DeclareCompromised, the account may have a first password by mail, and [User.ChangedByOwner] is true. [ErrWrongName], [ErrAddress].Taken,
 // [ErrDisabled], [ErrNotFound]; nothing has changed then.
 func (s *Service) RevertEmail(ctx context.Context, before *User, name, told, address string) (secret string, expires time.Time, err error) {
 	id := before.ID
@@ -417,7 +414,7 @@ func (s *Service) RevertEmail(ctx context.Context, before *User, name, told, add
 		case u.Epoch != before.Epoch || u.Email != before.Email:
 			return ErrEpochChanged
 		}
-		if err := CheckRevert(u, name, told); err != nil {
+		if err := u.CheckRevert(name, told); err != nil {
 			return err
 		}
 		if former, err := s.NameAfter(u, address); err == nil {
@@ -427,7 +424,7 @@ func (s *Service) RevertEmail(ctx context.Context, before *User, name, told, add
 		return a.removeWaysIn(u, false, newOwnEpoch())
 	})
 	if _, taken := errors.AsType[*TakenError](err); taken {
-		err = ErrAddressTaken
+		err = ErrAddress.Taken
 	}
 	if err == nil {
 		s.changed(id)

@@ -6,18 +6,14 @@ import (
 	"strings"
 )
 
-// ErrAddressTaken says that an address is the name of another user: as address or, in a database in which usernames may be addresses, as
-// username.
-var ErrAddressTaken = errors.New("the address belongs to another user")
-
 // SignUp creates the account of a person who chooses its username. n.Email is required; it counts as proven from then on if the person
-// has proven to receive mail there. [ErrAddressTaken], also if the address was taken since it was proven; *[InvalidError] for the other
+// has proven to receive mail there. [ErrAddress].Taken, also if the address was taken since it was proven; *[InvalidError] for the other
 // fields.
 //
 // A username that people choose for themselves may not look like an address, so that no one waits under the address of another
 // person; their own proven address may be their username.
 //
-// Unless j is nil, the account and what j says are one step: [ErrLinkSpent], [factor.ErrExists] and [ErrApart], with which there is no account. An account with a passkey
+// Unless j is nil, the account and what j says are one step: [ErrSpent].Link, [factor.ErrExists] and [ErrLacks].Join, with which there is no account. An account with a passkey
 // has no password, which its owner can set by mail.
 func (s *Service) SignUp(ctx context.Context, n NewUser, proven bool, j *Joining) (*User, error) {
 	address, err := ParseEmail(n.Email)
@@ -29,7 +25,7 @@ func (s *Service) SignUp(ctx context.Context, n NewUser, proven bool, j *Joining
 	case err != nil:
 		return nil, err
 	case taken != nil:
-		return nil, ErrAddressTaken
+		return nil, ErrAddress.Taken
 	case strings.Contains(CanonicalLogin(n.Username), "@") && (!proven || CanonicalLogin(n.Username) != CanonicalLogin(address)):
 		wrong := problems{}
 		wrong.add("username", "invalid", "A username with @ in it must be your own address.")
@@ -39,7 +35,7 @@ func (s *Service) SignUp(ctx context.Context, n NewUser, proven bool, j *Joining
 	n.NoPassword = j != nil && j.Passkey != nil
 	u, err := s.Create(ctx, n)
 	if wrong, ok := errors.AsType[*InvalidError](err); ok && len(wrong.Fields["email"]) > 0 { // another request was first
-		return nil, ErrAddressTaken
+		return nil, ErrAddress.Taken
 	}
 	return u, err
 }

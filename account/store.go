@@ -25,7 +25,7 @@ type Store interface {
 	Create(ctx context.Context, u *User) error
 
 	// CreateFirst adds the first user. In the same step it checks that there is no user yet and that the set-up secret with
-	// this hash is valid at now (seconds), and uses up the secret. ErrSetupSpent if a check fails.
+	// this hash is valid at now (seconds), and uses up the secret. ErrSpent.Setup if a check fails.
 	CreateFirst(ctx context.Context, u *User, secretHash [32]byte, now int64) error
 
 	// SetSetup stores the hash and expiry of the set-up secret, and replaces an earlier one.
@@ -37,11 +37,11 @@ type Store interface {
 	SetReset(ctx context.Context, id string, secretHash [32]byte, expires int64) error
 
 	// FindReset returns the user whose reset secret has this hash and is valid at now (seconds). It changes nothing.
-	// ErrResetSpent if there is no such secret.
+	// ErrSpent.Reset if there is no such secret.
 	FindReset(ctx context.Context, secretHash [32]byte, now int64) (*User, error)
 
 	// SpendReset changes, like Change, the user whose reset secret has this hash and is valid at now (seconds), and uses up
-	// the secret in the same step. If change fails, the secret stays valid. ErrResetSpent if there is no such secret.
+	// the secret in the same step. If change fails, the secret stays valid. ErrSpent.Reset if there is no such secret.
 	SpendReset(ctx context.Context, secretHash [32]byte, now int64, change func(*User) error) (*User, error)
 
 	// DeleteLinks removes the set-up secret and all reset secrets, and returns how many there were.
@@ -122,13 +122,13 @@ type Tx interface {
 	// SetReset stores the hash of a reset secret, as the Store's SetReset does. ErrNotFound.
 	SetReset(id string, secretHash [32]byte, expires int64) error
 
-	// Reset returns the hash and the expiry of the user's reset secret that is valid at now (seconds). ErrResetSpent if there
+	// Reset returns the hash and the expiry of the user's reset secret that is valid at now (seconds). ErrSpent.Reset if there
 	// is none.
 	Reset(id string, now int64) (secretHash [32]byte, expires int64, err error)
 
 	// Join spends the link with which a user joins that Create has added in this step, and adds the user's passkey if there is one, with the
-	// handle and the recovery codes. ErrLinkSpent if there is no such link; factor.ErrExists if the credential or the handle is another
-	// user's. ErrApart if the Store can't do this in the same step, as its Lacks says then.
+	// handle and the recovery codes. ErrSpent.Link if there is no such link; factor.ErrExists if the credential or the handle is another
+	// user's. ErrLacks.Join if the Store can't do this in the same step, as its Lacks says then.
 	Join(user string, j Joining) error
 
 	// Group returns the group of this name. ErrNotFound.
@@ -144,24 +144,14 @@ type Tx interface {
 	DeleteGroup(name string) error
 }
 
-// LoginFinder finds users by another program's rules for equal names. That program writes the same tables, and two of its
-// users may have the same [CanonicalLogin].
-type LoginFinder interface {
-	// FindLogin returns the user who signs in with this name, as it was typed but without spaces around it. ErrNotFound.
-	FindLogin(ctx context.Context, name string) (*User, error)
-}
-
-// Viewer is a [Store] with a cache for checks.
-type Viewer interface {
-	// View is Load for a check. The result includes every change that was acknowledged before the call, but for the time of
-	// the last sign-in, which may be older. The User is shared: don't change it.
-	View(ctx context.Context, id string) (*User, error)
-}
-
-// View returns a user for a check, from the store's cache if it is a [Viewer].
+// View is Load for a check. A Store with a cache for checks has a method View(ctx, id), which answers instead: its result includes every
+// change that was acknowledged before the call, but for the time of the last sign-in, which may be older. The User is shared: don't
+// change it.
 func View(ctx context.Context, s Store, id string) (*User, error) {
-	if v, ok := s.(Viewer); ok {
-		return v.View(ctx, id)
+	if cached, ok := s.(interface {
+		View(ctx context.Context, id string) (*User, error)
+	}); ok {
+		return cached.View(ctx, id)
 	}
 	ctx, cancel := resilience.LimitCheck(ctx)
 	defer cancel()

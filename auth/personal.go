@@ -46,7 +46,7 @@ func (a *Resolver) NewPersonalToken(ctx context.Context, owner *account.User, p 
 		add("ttl", "invalid", "A token lives from a second to ten years, or with 0 for ever.")
 	}
 	for _, scope := range p.Scopes {
-		if !account.ValidPermission(scope) || !owner.Has(scope) {
+		if !owner.MayDelegate(scope) {
 			add("scopes", "invalid_choice", fmt.Sprintf("%q is no permission that %s has.", scope, owner.Username))
 		}
 	}

@@ -26,12 +26,10 @@ type accounts struct {
 	sessions *sessions
 }
 
-// FindLogin implements [account.LoginFinder]: it returns the user who signs in by this name.
+// FindLogin returns the user who signs in by this name, for [account.Service.FindLogin].
 func (db *DB) FindLogin(ctx context.Context, name string) (*account.User, error) {
 	return (&accounts{db, (*sessions)(db)}).FindLogin(ctx, name)
 }
-
-var _ account.LoginFinder = (*DB)(nil)
 
 // field is a column of the user table and the field of account.User that it holds.
 type field struct {

@@ -134,7 +134,7 @@ func (i *inspection) duplicateNames(ctx context.Context) error {
 
 // unnameable reports users whose names the gateway and forward-auth can't send to applications.
 func (i *inspection) unnameable(ctx context.Context) error {
-	count, list, err := account.FindHeaderFlaws(ctx, i.Accounts())
+	count, list, err := (&account.Service{Store: i.Accounts()}).HeaderFlaws(ctx)
 	if err != nil {
 		return fmt.Errorf("read the usernames: %w", err)
 	}

@@ -56,7 +56,7 @@ func (a *accounts) CreateFirst(ctx context.Context, u *account.User, secretHash 
 	defer a.mu.Unlock()
 	if a.setup == nil || now >= a.setup.expires || len(a.users) > 0 ||
 		subtle.ConstantTimeCompare(a.setup.hash[:], secretHash[:]) == 0 {
-		return account.ErrSetupSpent
+		return account.ErrSpent.Setup
 	}
 	if err := a.create(u); err != nil {
 		return err
@@ -84,7 +84,7 @@ func (a *accounts) Load(ctx context.Context, id string) (*account.User, error) {
 	return a.load(id)
 }
 
-// View implements account.Viewer. Memory answers at once, so a check needs no time limit.
+// View answers account.View. Memory answers at once, so a check needs no time limit.
 func (a *accounts) View(ctx context.Context, id string) (*account.User, error) {
 	return a.Load(ctx, id)
 }

@@ -44,3 +44,11 @@ type Set struct {
 	// Webhooks may be nil: then the server delivers events to no endpoint. It reads them from Audit's store.
 	Webhooks webhook.Store
 }
+
+// Lacks returns what Accounts has no place for.
+func (s Set) Lacks() account.Lacks {
+	if says, ok := s.Accounts.(interface{ Lacks() account.Lacks }); ok {
+		return says.Lacks()
+	}
+	return account.Lacks{}
+}

@@ -86,7 +86,7 @@ var joinCases = []testCase[store.Set]{
 			linksLeft(t, s, false, false)
 			for _, link := range []int{1, 2, 3} {
 				_, err := joins(t, s, "cy", joining(link, nil))
-				fails(t, err, account.ErrLinkSpent)
+				fails(t, err, account.ErrSpent.Link)
 			}
 			absent(t, s.Accounts, "cy")
 		},
@@ -162,7 +162,7 @@ var joinCases = []testCase[store.Set]{
 				_, err := joins(t, s, fmt.Sprint("u", n), joining(1, passkey))
 				if err == nil {
 					won.Add(1)
-				} else if !errors.Is(err, account.ErrLinkSpent) && !errors.Is(err, factor.ErrExists) {
+				} else if !errors.Is(err, account.ErrSpent.Link) && !errors.Is(err, factor.ErrExists) {
 					t.Error(err)
 				}
 			})

@@ -190,7 +190,7 @@ func (c *checkCmd) tryServer(ctx context.Context, a *app, l locations, elsewhere
 
 // unnameableUsersIssue reports users whose names the gateway and forward-auth can't send to applications.
 func unnameableUsersIssue(ctx context.Context, store account.Store) ([]issue, error) {
-	count, list, err := account.FindHeaderFlaws(ctx, store)
+	count, list, err := (&account.Service{Store: store}).HeaderFlaws(ctx)
 	if err != nil || count == 0 {
 		return nil, err
 	}

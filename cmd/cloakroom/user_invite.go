@@ -83,7 +83,7 @@ func (c *userInvite) invite(ctx context.Context, a *app, s *cloakroom.Server) er
 		}
 	}
 	made, err := s.Invite(ctx, cloakroom.Invitation{Address: c.Address, Groups: c.Group, Language: c.Language, Printed: c.Print})
-	if errors.Is(err, account.ErrAddressTaken) {
+	if errors.Is(err, account.ErrAddress.Taken) {
 		return fmt.Errorf("there is an account with this address already: cloakroom user show %s", c.Address)
 	}
 	if err != nil {

@@ -170,11 +170,11 @@ type NewPassword struct {
 
 // SetPassword gives a user another password, which ends their sessions and tokens, and removes everything else that the account can be
 // entered with, unless it is to be kept: an attacker may have added it. removed reports whether anything was removed, also beside an error.
-// On one's own account factors are always kept ([account.ErrOwnAccount]), and its owner removes them one by one. After an error the
+// On one's own account factors are always kept ([account.ErrDenied].OwnAccount), and its owner removes them one by one. After an error the
 // password may be the new one while factors are left; call it again.
 func (s *Service) SetPassword(ctx context.Context, u *account.User, n NewPassword) (removed bool, err error) {
 	if actor, ok := s.Accounts.Actor(); ok && actor.ID == u.ID && !n.KeepFactors {
-		return false, account.ErrOwnAccount
+		return false, account.ErrDenied.OwnAccount
 	}
 	var kept []slog.Attr
 	if n.KeepFactors {
@@ -255,7 +255,7 @@ func (s *Service) RevokeAll(ctx context.Context, u *account.User) error {
 // on one's own account, whose owner removes factors one by one.
 func (s *Service) RemoveFactors(ctx context.Context, u *account.User) error {
 	if actor, ok := s.Accounts.Actor(); ok && actor.ID == u.ID {
-		return account.ErrOwnAccount
+		return account.ErrDenied.OwnAccount
 	}
 	// The first call checks the administrator's rights in the step that writes, before the factors are gone. The second ends what
 	// was signed in while they were.

@@ -184,11 +184,11 @@ func nextCursor(cursor string) *string {
 
 // refusals maps the errors about an administrator's rights to their responses.
 var refusals = map[error]error{
-	account.ErrNotPermitted:  auth.ErrPermissionDenied,
-	account.ErrOutranked:     errOutranked,
-	account.ErrSuperuserOnly: errSuperuserOnly,
-	account.ErrOwnAccount:    errOwnAccount,
-	account.ErrNotMember:     errNotMember,
+	account.ErrDenied.Permission:    auth.ErrPermissionDenied,
+	account.ErrDenied.Outranked:     errOutranked,
+	account.ErrDenied.SuperuserOnly: errSuperuserOnly,
+	account.ErrDenied.OwnAccount:    errOwnAccount,
+	account.ErrDenied.NotMember:     errNotMember,
 }
 
 // refusalOf returns the response for err if it is about an administrator's rights, otherwise err.

@@ -434,8 +434,8 @@ func (c *call) recordRefusal(err error) {
 	case errors.Is(err, auth.ErrFreshSignInRequired), errors.Is(err, auth.ErrFullSignInRequired),
 		errors.Is(err, auth.ErrSessionRequired), isPermissionDenied(err):
 		reason = err.Error()
-	case errors.Is(err, account.ErrSetupSpent):
-		reason = account.ErrSetupSpent.Error()
+	case errors.Is(err, account.ErrSpent.Setup):
+		reason = account.ErrSpent.Setup.Error()
 	default:
 		return
 	}

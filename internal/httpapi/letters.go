@@ -126,7 +126,7 @@ func (c *call) moveTo(address string) error {
 // unmoved returns the error of a change of the address, and forgets the change if it surely hasn't happened.
 func (c *call) unmoved(ctx context.Context, change *letters.Change, err error) error {
 	switch {
-	case errors.Is(err, account.ErrAddressTaken), errors.Is(err, account.ErrAddressChanged):
+	case errors.Is(err, account.ErrAddress.Taken), errors.Is(err, account.ErrAddress.Changed):
 		err = letters.ErrLink
 	case errors.Is(err, account.ErrEpochChanged), errors.Is(err, account.ErrNotFound):
 	default:

@@ -47,9 +47,9 @@ var sentinels = []struct {
 	answer *problem.Problem
 }{
 	{account.ErrInvalidCredentials, errInvalidCredentials},
-	{account.ErrSetupSpent, problem.New(http.StatusForbidden, "setup_link_invalid",
+	{account.ErrSpent.Setup, problem.New(http.StatusForbidden, "setup_link_invalid",
 		"This set-up link is no longer valid. Restart the server for a new one; if there is a user already, sign in.")},
-	{account.ErrResetSpent, problem.New(http.StatusForbidden, "reset_link_invalid",
+	{account.ErrSpent.Reset, problem.New(http.StatusForbidden, "reset_link_invalid",
 		"This link is no longer valid: it was used, replaced by another, or is over an hour old. Ask for a new one.")},
 	{letters.ErrLink, problem.New(http.StatusForbidden, "link_invalid",
 		"This link is not valid here: it was used, is too old, or is another account's. Ask for a new one.")},

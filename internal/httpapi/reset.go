@@ -145,7 +145,7 @@ func (c *call) recordReset(u *account.User, err error) {
 		fail("throttled")
 	case refused:
 		fail("new password refused")
-	case errors.Is(err, account.ErrResetSpent):
+	case errors.Is(err, account.ErrSpent.Reset):
 		fail("reset link not valid")
 	}
 }

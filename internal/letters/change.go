@@ -276,7 +276,7 @@ func (s *Service) revert(ctx context.Context, secret, user, name, told, address 
 		if err != nil {
 			return "", time.Time{}, err
 		}
-		if err := account.CheckRevert(u, name, told); err != nil {
+		if err := u.CheckRevert(name, told); err != nil {
 			return "", time.Time{}, err
 		}
 		if err := s.endLaterReverts(ctx, found); err != nil {
@@ -319,7 +319,7 @@ func (s *Service) Revert(
 	case errors.Is(err, account.ErrWrongName):
 		_ = try.Failed(ctx) // Failed always returns nil
 		return "", err
-	case errors.Is(err, account.ErrNotFound), errors.Is(err, account.ErrDisabled), errors.Is(err, account.ErrAddressTaken):
+	case errors.Is(err, account.ErrNotFound), errors.Is(err, account.ErrDisabled), errors.Is(err, account.ErrAddress.Taken):
 		return "", ErrLink
 	case err != nil:
 		return "", err

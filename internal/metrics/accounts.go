@@ -19,14 +19,7 @@ func (m *Metrics) Accounts(s account.Store) account.Store {
 	if m == nil {
 		return s
 	}
-	a := accounts{s, m}
-	if t, ok := s.(account.LoginFinder); ok {
-		return struct {
-			accounts
-			account.LoginFinder
-		}{a, t}
-	}
-	return a
+	return accounts{s, m}
 }
 
 func (a accounts) call(name string, do func() error) error {
