@@ -6,17 +6,19 @@ import (
 	"slices"
 )
 
-// ErrDenied are the errors of a [Service] that acts for an [Actor]:
+// ErrDenied are the errors for what an administrator may not do. A [Service] that acts for an [Actor] returns the first five,
+// [Service.DeleteOwn] the last:
 //
 //   - Permission: the actor is not staff with the permission for the action, or no longer.
 //   - Outranked: the user has, or would be given, a permission that the actor lacks.
 //   - SuperuserOnly: only a superuser changes who is staff or a superuser.
 //   - OwnAccount: administrators can't do this to their own account.
 //   - NotMember: the actor tries to add a user to a group without being a member of it.
-var ErrDenied = struct{ Permission, Outranked, SuperuserOnly, OwnAccount, NotMember error }{
+//   - LastAdministrator: no other superuser would be left.
+var ErrDenied = struct{ Permission, Outranked, SuperuserOnly, OwnAccount, NotMember, LastAdministrator error }{
 	errors.New("the actor lacks the permission"), errors.New("the actor has fewer rights than the subject"),
 	errors.New("only a superuser may do this"), errors.New("the act is not possible on one's own account"),
-	errors.New("the actor is not a member of the group"),
+	errors.New("the actor is not a member of the group"), errors.New("no other superuser would be left"),
 }
 
 // changeGroup is Django's name for the permission to change groups. Users with this permission may also add users to groups

@@ -27,7 +27,7 @@ func TestASuperuserIsFoundAmongMany(t *testing.T) {
 	for n := range 1100 {
 		add(fmt.Sprint("user", n), false)
 	}
-	if err := s.DeleteOwn(ctx, first.ID, "now"); !errors.Is(err, account.ErrLastAdministrator) {
+	if err := s.DeleteOwn(ctx, first.ID, "now"); !errors.Is(err, account.ErrDenied.LastAdministrator) {
 		t.Errorf("the only superuser: %v", err)
 	}
 	last := add("last", true)
@@ -40,7 +40,7 @@ func TestASuperuserIsFoundAmongMany(t *testing.T) {
 	if err := s.DeleteOwn(ctx, first.ID, "now"); !errors.Is(err, account.ErrEpochChanged) {
 		t.Errorf("once more: %v", err)
 	}
-	if err := s.DeleteOwn(ctx, last.ID, "now"); !errors.Is(err, account.ErrLastAdministrator) {
+	if err := s.DeleteOwn(ctx, last.ID, "now"); !errors.Is(err, account.ErrDenied.LastAdministrator) {
 		t.Errorf("the last one: %v", err)
 	}
 }

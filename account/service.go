@@ -557,10 +557,7 @@ func (s *Service) Delete(ctx context.Context, id string) error {
 	return err
 }
 
-// ErrLastAdministrator says that a user can't delete their own account because no other superuser would be left.
-var ErrLastAdministrator = errors.New("no other superuser would be left")
-
-// DeleteOwn deletes a user who has asked for it, which ends all sessions and tokens of the user. [ErrLastAdministrator] if the user is the
+// DeleteOwn deletes a user who has asked for it, which ends all sessions and tokens of the user. [ErrDenied].LastAdministrator if the user is the
 // only superuser who isn't disabled; [ErrEpochChanged] if the user has another epoch, is disabled, or was deleted meanwhile.
 func (s *Service) DeleteOwn(ctx context.Context, id, epoch string) error {
 	before, err := s.store().Load(ctx, id)
@@ -602,7 +599,7 @@ func (a act) deleteOwn(id, epoch, other string) error {
 		return a.Delete(id)
 	}
 	if other == "" {
-		return ErrLastAdministrator
+		return ErrDenied.LastAdministrator
 	}
 	switch left, err := a.Load(other); {
 	case errors.Is(err, ErrNotFound), err == nil && !isAdministrator(left):

@@ -57,7 +57,7 @@ var sentinels = []struct {
 		"This server makes no accounts for people who ask for one. Ask the people who run it.")},
 	{letters.ErrAddressRefused, &problem.Problem{Status: http.StatusBadRequest, Code: "invalid", Detail: "Some fields are not right.",
 		Fields: map[string][]string{"email": {"No account can be made with this address here."}}}},
-	{account.ErrLastAdministrator, errLastAdministrator},
+	{account.ErrDenied.LastAdministrator, errLastAdministrator},
 	{account.ErrEpochChanged, errSessionEnded},
 	{account.ErrNotFound, errNotFound},
 	{session.ErrEnded, errSessionEnded},
