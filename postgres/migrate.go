@@ -43,7 +43,20 @@ func (p place) pending(ctx context.Context) (names []string, empty bool, err err
 }
 
 func (p place) migrate(ctx context.Context) ([]string, error) {
-	applied, err := p.migrateInOne(ctx)
+	db := p.dialer.Pool()
+	defer db.Close()
+	return p.migrateIfOld(ctx, db)
+}
+
+// migrateIfOld runs the migrations if the schema lacks any, which it asks through db.
+func (p place) migrateIfOld(ctx context.Context, db *sql.DB) (applied []string, err error) {
+	have, err := p.version(ctx, db)
+	if err == nil {
+		applied, err = dialect.Missing(have)
+	}
+	if err == nil && len(applied) > 0 {
+		applied, err = p.migrateInOne(ctx)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", p, err)
 	}
@@ -55,13 +68,6 @@ func (p place) migrateInOne(ctx context.Context) ([]string, error) {
 	db := sql.OpenDB(sqlstore.OneTransaction(p.dialer))
 	defer db.Close()
 	db.SetMaxOpenConns(1)
-	have, err := p.version(ctx, db)
-	if err != nil {
-		return nil, err
-	}
-	if missing, err := dialect.Missing(have); err != nil || len(missing) == 0 {
-		return nil, err
-	}
 	if _, err := db.ExecContext(ctx, "BEGIN"); err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -153,10 +154,10 @@ func (p place) String() string {
 func (p place) tables() []string { return append(p.dialect.Tables(), p.dialect.Versions) }
 
 func (p place) open(ctx context.Context) (*DB, error) {
-	if _, err := p.migrate(ctx); err != nil {
-		return nil, err
-	}
 	db := &DB{pool: p.dialer.Pool()}
+	if _, err := p.migrateIfOld(ctx, db.pool); err != nil {
+		return nil, errors.Join(err, db.pool.Close())
+	}
 	d := p.dialect
 	d.ReadRow = readRow(db.pool)
 	var err error

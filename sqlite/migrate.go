@@ -53,13 +53,20 @@ type home struct {
 func own(path string) home { return home{path: path, dialect: dialect} }
 
 func (h home) migrate(ctx context.Context) (applied []string, err error) {
+	inspected := pool(resolve(h.path), inspecting)
+	defer inspected.Close()
+	return h.migrateIfOld(ctx, inspected)
+}
+
+// migrateIfOld runs the migrations if the schema lacks any, which it asks through a pool that inspects the file.
+func (h home) migrateIfOld(ctx context.Context, inspected *sql.DB) (applied []string, err error) {
 	real := resolve(h.path)
 	if err := create(real); err != nil {
 		return nil, err
 	}
 	// Turning WAL on fails at once with "locked" while another process does the same.
 	for wait := time.Millisecond; ; wait *= 2 {
-		applied, err = h.migrateFile(ctx, real)
+		applied, err = h.migrateFile(ctx, real, inspected)
 		if !hasCode(err, sqlitelib.SQLITE_BUSY) || wait > 2*time.Second {
 			break
 		}
@@ -87,9 +94,9 @@ func (h home) pending(ctx context.Context) ([]string, error) {
 	return dialect.Missing(have)
 }
 
-func (h home) migrateFile(ctx context.Context, path string) ([]string, error) {
+func (h home) migrateFile(ctx context.Context, path string, inspected *sql.DB) ([]string, error) {
 	// First of all, so that another program's file isn't even switched to WAL.
-	have, err := h.fileVersion(ctx, path)
+	have, err := h.inspect(ctx, inspected)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +177,10 @@ func seal(ctx context.Context, db *sql.DB, version int64) error {
 func (h home) fileVersion(ctx context.Context, path string) (int64, error) {
 	db := pool(path, inspecting)
 	defer db.Close()
-	db.SetMaxOpenConns(1)
+	return h.inspect(ctx, db)
+}
+
+func (h home) inspect(ctx context.Context, db *sql.DB) (int64, error) {
 	have, err := h.version(ctx, db)
 	if hasCode(err, sqlitelib.SQLITE_NOTADB) {
 		return 0, fmt.Errorf("this is not an SQLite database: %w", err)

@@ -46,10 +46,13 @@ type DB struct {
 func Open(ctx context.Context, path string) (*DB, error) { return own(path).open(ctx) }
 
 func (h home) open(ctx context.Context) (*DB, error) {
-	if _, err := h.migrate(ctx); err != nil {
+	real := resolve(h.path)
+	// The last connection that closes writes the log into the file and removes it, which would keep the start waiting for the disk.
+	inspected := pool(real, inspecting)
+	defer inspected.Close()
+	if _, err := h.migrateIfOld(ctx, inspected); err != nil {
 		return nil, err
 	}
-	real := resolve(h.path)
 	file, err := findFile(h.path, real)
 	if err != nil {
 		return nil, err
