@@ -76,7 +76,7 @@ func TestASuperuserWhoLeavesMeanwhileDoesNotCount(t *testing.T) {
 				left++
 			}
 		}}}
-		if err := s.DeleteOwn(ctx, all[0].ID, "now"); !errors.Is(err, account.ErrLastAdministrator) || left != len(all) {
+		if err := s.DeleteOwn(ctx, all[0].ID, "now"); !errors.Is(err, account.ErrDenied.LastAdministrator) || left != len(all) {
 			t.Errorf("%s: %v, after %d others have left", name, err, left-1)
 		}
 	}
