@@ -85,6 +85,14 @@ func (b *bench) againstOn(ctx context.Context, paths map[string]string, database
 			return err
 		}
 	}
+	others, err := b.companions(ctx, both.peers[0], database, revocation)
+	for _, c := range others {
+		defer c.stop()
+	}
+	if err != nil {
+		return err
+	}
+	both.peers = append(both.peers, others...)
 	for _, c := range both.peers {
 		if _, err := c.burst(ctx, young); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
@@ -107,10 +115,35 @@ func (b *bench) againstOn(ctx context.Context, paths map[string]string, database
 		b.add(name+"/"+thisBuild, both.median(thisBuild, m.of), m.unit, formerBuild, both.ratio(thisBuild, formerBuild, m.of))
 		b.results[len(b.results)-1].Spread = spread(both.ratios(thisBuild, formerBuild, m.of))
 	}
+	for _, c := range others {
+		name := "against/me-cpu/" + kind + "/" + c.name
+		b.add(name, both.median(c.name, cpu), "µs/request", formerBuild, both.ratio(c.name, formerBuild, cpu))
+		b.results[len(b.results)-1].Spread = spread(both.ratios(c.name, formerBuild, cpu))
+	}
 	if n := len(both.samples[thisBuild]); b.againstRounds == 0 || n < b.againstRounds {
 		b.againstRounds = n
 	}
 	return nil
+}
+
+// companions starts what both commands are compared with: the bare handler and, for strict checks, the limit of the database. They write what
+// the first command answers.
+func (b *bench) companions(ctx context.Context, first *child, database, revocation string) (all []*child, err error) {
+	if err := b.bytes(first); err != nil {
+		return nil, err
+	}
+	names := []string{"bare"}
+	if limit := limits[database]; limit != "" && revocation == "strict" {
+		names = append(names, limit)
+	}
+	for _, name := range names {
+		c, err := b.begin(ctx, name)
+		if err != nil {
+			return all, fmt.Errorf("%s: %w", name, err)
+		}
+		all = append(all, c)
+	}
+	return all, nil
 }
 
 // startCommand starts a command on an empty database, creates a user, and starts it again. It returns how long the second start

@@ -48,6 +48,9 @@ func (b *bench) stores(ctx context.Context, s *spec) (err error) {
 	if kind == "redis" {
 		s.Sessions = b.redis.URL() + map[bool]string{true: "/1", false: "/2"}[strings.HasSuffix(s.Name, "/strict")]
 	}
+	if s.Name == limitRedis {
+		s.Sessions = b.redis.URL() + "/3"
+	}
 	if s.Name == "scs-redis" {
 		s.Sessions = b.redis.URL()
 	}

@@ -46,6 +46,10 @@ func build(s spec, addr string) (http.Handler, []string, error) {
 		return buildJWT(s, write)
 	case "scs-memory", "scs-redis":
 		return buildSCS(s, write)
+	case limitPostgres:
+		return buildLimitPostgres(s)
+	case limitRedis:
+		return buildLimitRedis(s)
 	case bareProxy:
 		return buildProxy(s)
 	case "gorilla":
