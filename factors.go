@@ -120,10 +120,13 @@ func (s *Server) RemoveFactor(ctx context.Context, u *account.User, id string) e
 
 // RemoveFactors removes all factors and recovery codes of a user, and ends all sessions and tokens of the user.
 func (s *Server) RemoveFactors(ctx context.Context, u *account.User) error {
-	if err := s.administration().RemoveFactors(ctx, u); err != nil {
+	removed, err := s.administration().RemoveFactors(ctx, u)
+	if removed {
+		s.tell(ctx, u, letters.FactorRemoved)
+	}
+	if err != nil {
 		return err
 	}
-	s.tell(ctx, u, letters.FactorRemoved)
 	return s.Auth.RemoveEnded(session.WithReason(ctx, endreason.Administrator), u.ID, nil)
 }
 

@@ -53,7 +53,8 @@ func (s *Service) ResetSecretAt(ctx context.Context, before *User) (secret strin
 // remembered devices and earlier reset secrets. In the same step it makes a reset secret like that of [Service.ResetSecret],
 // which is then the only way in. A disabled user stays disabled; the secret works once the user is enabled. An actor can't do
 // this to their own account, since it would end the session that learns the secret. Links that were mailed for a change of the address
-// are void as well, even those to former addresses. [ErrNotFound].
+// are void as well, even those to former addresses. [ErrNotFound]. Beside an error there is a secret only if the account was taken back and some
+// mailed links may be left: then call it again.
 func (s *Service) DeclareCompromised(ctx context.Context, id string) (secret string, expires time.Time, err error) {
 	err = s.transact(ctx, func(a act) error { // before any link ends
 		_, err := a.other(id)
@@ -76,10 +77,7 @@ func (s *Service) DeclareCompromised(ctx context.Context, id string) (secret str
 		return "", time.Time{}, err
 	}
 	s.changed(id)
-	if err := s.endMailed(ctx, id); err != nil {
-		return "", time.Time{}, err
-	}
-	return secret, expires, nil
+	return secret, expires, s.endMailed(ctx, id)
 }
 
 // removeWaysIn writes the user back without a password, and at an epoch under which no session, token, remembered device or

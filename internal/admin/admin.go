@@ -207,20 +207,31 @@ func (s *Service) SetPassword(ctx context.Context, u *account.User, n NewPasswor
 // removeFactors removes all factors, recovery codes, pending sign-ins and links of a user, and reports whether a factor, code or link is
 // gone, also beside an error. If a store doesn't say so, they count as gone: the user is told once too often rather than never.
 func (s *Service) removeFactors(ctx context.Context, u *account.User) (removed bool, err error) {
-	before, err := s.waysInto(ctx, u)
+	return removing(ctx, u, s.waysInto, func() (int, error) {
+		unlinked, err := s.unlink(ctx, u)
+		if err == nil && s.SecondStep != nil {
+			err = s.SecondStep.RemoveAll(ctx, u.ID)
+		}
+		return unlinked, err
+	})
+}
+
+// removing calls remove, and reports whether fewer are left than before, as count says, also beside an error. remove returns how many it has
+// surely removed.
+func removing(
+	ctx context.Context, u *account.User, count func(context.Context, *account.User) (int, error), remove func() (int, error),
+) (removed bool, err error) {
+	before, err := count(ctx, u)
 	if err != nil {
 		return false, err
 	}
-	unlinked, err := s.unlink(ctx, u)
-	if err == nil && s.SecondStep != nil {
-		err = s.SecondStep.RemoveAll(ctx, u.ID)
-	}
-	if err == nil || before == 0 || unlinked > 0 {
-		return before > 0 || unlinked > 0, err
+	surely, err := remove()
+	if err == nil || before == 0 || surely > 0 {
+		return before > 0 || surely > 0, err
 	}
 	again, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookFor)
 	defer cancel()
-	after, unknown := s.waysInto(again, u)
+	after, unknown := count(again, u)
 	return unknown != nil || after < before, err
 }
 
@@ -235,14 +246,20 @@ func (s *Service) waysInto(ctx context.Context, u *account.User) (n int, err err
 		}
 		n = len(links)
 	}
+	factors, err := s.factorsOf(ctx, u)
+	return n + factors, err
+}
+
+// factorsOf returns how many factors and recovery codes a user has.
+func (s *Service) factorsOf(ctx context.Context, u *account.User) (n int, err error) {
 	if s.SecondStep == nil || s.SecondStep.Factors == nil {
-		return n, nil
+		return 0, nil
 	}
 	p, err := s.SecondStep.Factors.Load(ctx, u.ID)
 	if err != nil {
 		return 0, err
 	}
-	return n + len(p.Factors) + p.RecoveryCodes, nil
+	return len(p.Factors) + p.RecoveryCodes, nil
 }
 
 // RevokeAll ends all sessions and tokens of a user.
@@ -252,21 +269,32 @@ func (s *Service) RevokeAll(ctx context.Context, u *account.User) error {
 }
 
 // RemoveFactors removes all factors and recovery codes of a user, and ends all sessions and tokens of the user. It isn't possible
-// on one's own account, whose owner removes factors one by one.
-func (s *Service) RemoveFactors(ctx context.Context, u *account.User) error {
+// on one's own account, whose owner removes factors one by one. removed reports whether the user is to be told: a factor or a code is gone, also
+// beside an error, or there was none. After an error everything may have ended while factors are left; call it again.
+func (s *Service) RemoveFactors(ctx context.Context, u *account.User) (removed bool, err error) {
 	if actor, ok := s.Accounts.Actor(); ok && actor.ID == u.ID {
-		return account.ErrDenied.OwnAccount
+		return false, account.ErrDenied.OwnAccount
 	}
 	// The first call checks the administrator's rights in the step that writes, before the factors are gone. The second ends what
 	// was signed in while they were.
 	if err := s.Accounts.RevokeAll(ctx, u.ID); err != nil {
-		return err
+		return false, err
 	}
-	if err := s.SecondStep.RemoveAll(ctx, u.ID); err != nil {
-		return err
+	removed, err = removing(ctx, u, s.factorsOf, func() (int, error) { return 0, s.SecondStep.RemoveAll(ctx, u.ID) })
+	s.cleanUp(ctx, u, endreason.Administrator)
+	if err != nil && !removed {
+		s.record(ctx, audit.TokenKinds.Revoked, u, slog.String("kind", "everything"))
+		return false, err
 	}
-	return s.end(ctx, audit.SecondFactorKinds.Removed, endreason.Administrator, u, func() error { return s.Accounts.RevokeAll(ctx, u.ID) },
-		slog.String("kind", "all"))
+	s.record(ctx, audit.SecondFactorKinds.Removed, u, slog.String("kind", "all"))
+	if err != nil {
+		return true, err
+	}
+	if err := s.Accounts.RevokeAll(ctx, u.ID); err != nil {
+		return true, err
+	}
+	s.cleanUp(ctx, u, endreason.Administrator)
+	return true, nil
 }
 
 // ResetLink makes a one-time link on which a user sets a new password, and makes earlier ones invalid. Until it is used nothing else
@@ -289,13 +317,17 @@ func (s *Service) DeclareCompromised(ctx context.Context, u *account.User, c Com
 		var kept []slog.Attr
 		if c.KeepFactors {
 			kept = append(kept, slog.String("kept", "factors"))
-		} else if _, err := s.unlink(ctx, u); err != nil {
-			return err
+		}
+		s.record(ctx, audit.UserKinds.Compromised, u, kept...) // it has happened, whatever fails from here on
+		if !c.KeepFactors {
+			if _, err := s.unlink(ctx, u); err != nil {
+				s.cleanUp(ctx, u, endreason.Administrator)
+				return err
+			}
 		}
 		// After the links: a sign-in through one that has read the account since the epoch moved is removed now, or finds its
 		// link gone.
 		s.cleanUp(ctx, u, endreason.Administrator)
-		s.record(ctx, audit.UserKinds.Compromised, u, kept...)
 		if s.SecondStep == nil {
 			return nil
 		}
@@ -307,7 +339,8 @@ func (s *Service) DeclareCompromised(ctx context.Context, u *account.User, c Com
 	})
 }
 
-// link makes a link with a secret of [account.Service], and calls made before it records the link.
+// link makes a link with a secret of [account.Service], and calls made before it records the link. made is called also beside an error, if there is a
+// secret: the account has changed then.
 func (s *Service) link(
 	ctx context.Context, u *account.User, secret func(context.Context, string) (string, time.Time, error), made func() error,
 ) (Link, error) {
@@ -316,10 +349,10 @@ func (s *Service) link(
 		return Link{}, err
 	}
 	text, expires, err := secret(ctx, u.ID)
-	if err != nil {
+	if text == "" && err != nil {
 		return Link{}, err
 	}
-	if err := made(); err != nil {
+	if err := errors.Join(err, made()); err != nil {
 		return Link{}, err
 	}
 	s.record(ctx, audit.TokenKinds.Created, u, slog.String("kind", "reset"))

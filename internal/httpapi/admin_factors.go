@@ -20,10 +20,13 @@ func removeUserFactors(c *call, _ none) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
-	if err := c.admin().RemoveFactors(c.ctx(), u); err != nil {
+	removed, err := c.admin().RemoveFactors(c.ctx(), u)
+	if removed {
+		c.notifyFor(u, letters.FactorRemoved)
+	}
+	if err != nil {
 		return none{}, err
 	}
-	c.notifyFor(u, letters.FactorRemoved)
 	if c.api.Steps.LookAgain { // no epoch has ended them
 		_, err = c.endWithoutEpoch(c.ctx(), u, nil)
 	}

@@ -265,3 +265,109 @@ func TestANewPasswordThatStopsHalfWayIsTold(t *testing.T) {
 		}
 	})
 }
+
+// failingAct returns stores of which the n-th call fails that an administrator's act makes, from when they are armed, and how many it has made.
+func failingAct(t *testing.T, n int64, mails bool) (failing stores, armed *atomic.Bool, calls *atomic.Int64) {
+	armed, calls = new(atomic.Bool), new(atomic.Int64)
+	plan := &storetest.FaultPlan{Before: func(call string) error {
+		kind, name, _ := strings.Cut(call, ".")
+		act := kind == "factor" || kind == "link" || kind == "mail" && mails || kind == "account" && name != "Load"
+		if armed.Load() && act && calls.Add(1) == n {
+			return storetest.ErrFault
+		}
+		return nil
+	}}
+	return faulty(inMemory(t), plan), armed, calls
+}
+
+// TestARemovalOfFactorsThatStopsHalfWayIsRecorded, and told, as far as it has come. The same request, sent again, finishes it.
+func TestARemovalOfFactorsThatStopsHalfWayIsRecorded(t *testing.T) {
+	t.Attr("threat", "X11")
+	try := func(t *testing.T, failing stores, armed *atomic.Bool) (refused bool) {
+		s := start(t, options{mail: newPostbox(), stores: func(*testing.T) stores { return failing }})
+		root, u := s.as(s.superuser("root")), s.user("ada")
+		s.waysInto(u)
+		u = s.load(u.ID)
+		remove := func() *answer { return root.send("DELETE", adminPath+"/users/"+u.ID+"/factors", nil) }
+		armed.Store(true)
+		r := remove()
+		armed.Store(false)
+		if refused = r.StatusCode == 503; !refused {
+			ok(t, r)
+		}
+		s.sent()
+		told := func() bool {
+			return slices.ContainsFunc(s.box.all(), func(m mail.Message) bool { return m.User == u.ID && m.Kind == "factor_removed" })
+		}
+		removed := func() bool { return s.logged(`"msg":"authn_factor_removed"`, `"login":"ada"`, `"kind":"all"`) }
+		gone := s.waysLeft(u) != "2 factors, 10 codes, 1 links"
+		if gone != removed() || gone != told() {
+			t.Errorf("the account has %s; recorded: %t, told: %t", s.waysLeft(u), removed(), told())
+		}
+		ended := s.load(u.ID).Epoch != u.Epoch
+		if recorded := removed() || s.logged(`"msg":"authn_token_revoked"`, `"login":"ada"`, `"kind":"everything"`); ended != recorded {
+			t.Errorf("everything has ended: %t, and that was recorded: %t", ended, recorded)
+		}
+		ok(t, remove())
+		s.sent()
+		if got := s.waysLeft(u); got != "0 factors, 0 codes, 1 links" || !removed() || !told() {
+			t.Errorf("again: the account has %s; recorded: %t, told: %t", got, removed(), told())
+		}
+		return refused
+	}
+	refused := true
+	for n := int64(1); refused; n++ {
+		failing, armed, calls := failingAct(t, n, false)
+		t.Run(fmt.Sprint("call ", n), func(t *testing.T) { refused = try(t, failing, armed) })
+		if !refused && n < 4 {
+			t.Errorf("without fault %d calls were made, want more", calls.Load())
+		}
+	}
+	t.Run("the answer is lost", func(t *testing.T) {
+		var armed atomic.Bool
+		failing := inMemory(t)
+		failing.Factors = lostFactors{failing.Factors, &armed}
+		if !try(t, failing, &armed) {
+			t.Error("it wasn't refused")
+		}
+	})
+}
+
+// TestATakingBackThatStopsHalfWayIsRecorded: once the password is gone, whatever else fails. The same request, sent again, finishes it.
+func TestATakingBackThatStopsHalfWayIsRecorded(t *testing.T) {
+	t.Attr("threat", "X10")
+	refused := true
+	for n := int64(1); refused; n++ {
+		t.Run(fmt.Sprint("call ", n), func(t *testing.T) {
+			failing, armed, calls := failingAct(t, n, true)
+			box := newPostbox()
+			box.idle = true
+			s := start(t, options{mail: box, stores: func(*testing.T) stores { return failing }})
+			s.api.Accounts.EndMailed = s.api.Letters.EndChanges
+			root, u := s.as(s.superuser("root")), s.user("ada")
+			s.waysInto(u)
+			u = s.load(u.ID)
+			take := func() *answer { return root.send("POST", adminPath+"/users/"+u.ID+"/compromised", nil) }
+			armed.Store(true)
+			r := take()
+			armed.Store(false)
+			if refused = r.StatusCode == 503; !refused {
+				s.linkSecret(r)
+				if n < 7 {
+					t.Errorf("without fault %d calls were made, want more", calls.Load())
+				}
+			}
+			taken, recorded := s.load(u.ID).Password != u.Password, s.logged(`"msg":"user_compromised"`, `"login":"ada"`)
+			if taken != recorded {
+				t.Errorf("taken back: %t, and that was recorded: %t", taken, recorded)
+			}
+			if taken && len(s.records(u.ID)) > 0 {
+				t.Error("sessions are left")
+			}
+			s.linkSecret(take())
+			if got := s.waysLeft(u); got != "0 factors, 0 codes, 0 links" {
+				t.Errorf("again: the account has %s", got)
+			}
+		})
+	}
+}
