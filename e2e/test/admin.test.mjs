@@ -284,6 +284,31 @@ test("the administration", async (t) => {
     assert.equal((await login("grace", grace)).status, 200);
   });
 
+  await t.test("a password is set, with or without the factors that the user has", async () => {
+    const another = "an umbrella for rainy days";
+    await toUser("grace");
+    for (const keep of [false, true]) {
+      const password = keep ? grace : another;
+      await page.getByRole("button", { name: "Set a password" }).click();
+      await fillPassword(page, "New password", "short");
+      await page.getByRole("button", { name: "Set the password" }).click();
+      await page.getByText("This password is too short.").waitFor();
+      await checkAccessible(page, "admin, a password is set");
+      await fillPassword(page, "New password", password);
+      if (keep) await page.getByLabel(/^Keep authenticator apps, passkeys, recovery codes and linked accounts/).check();
+      await page.getByRole("button", { name: "Set the password" }).click();
+      await told("The password of grace has been set.").waitFor();
+      assert.equal(await page.getByLabel("New password", { exact: true }).count(), 0, "the form is still open");
+      assert.equal((await login("grace", keep ? another : grace)).status, 401);
+      assert.equal((await login("grace", password)).status, 200);
+    }
+    const kept = await page.evaluate(async () => {
+      const { events } = await (await fetch("/api/auth/admin/audit?event=authn_password_change")).json();
+      return events.filter(({ user, outcome }) => user === "grace" && outcome === "success").map(({ detail }) => detail.kept ?? "");
+    });
+    assert.deepEqual(kept.slice(0, 2), ["factors", ""]);
+  });
+
   await t.test("a user is disabled, enabled and deleted", async () => {
     await toUser("grace");
     await sure("Disable", "Disable");

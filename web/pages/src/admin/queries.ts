@@ -155,6 +155,8 @@ export const mutations = {
   disableUser: (id: string) => api.call<AdminUser>("POST", route("users", id, "disable")),
   enableUser: (id: string) => api.call<AdminUser>("POST", route("users", id, "enable")),
   resetLink: (id: string) => api.call<ResetLink>("POST", route("users", id, "reset")),
+  setPassword: ({ id, ...password }: { id: string; password: string; keep_factors: boolean }) =>
+    api.call<object>("POST", route("users", id, "password"), password),
   declareCompromised: ({ id, ...keep }: { id: string } & Compromised) => api.call<ResetLink>("POST", route("users", id, "compromised"), keep),
   revokeAll: (id: string) => api.call<object>("POST", route("users", id, "end")),
   removeFactors: (id: string) => api.call<object>("DELETE", route("users", id, "factors")),

@@ -15,6 +15,7 @@ import { FactorTable } from "./factor-table.tsx";
 import { Loaded, MutationProblem } from "./loaded.tsx";
 import { adminPath, mutations, useAdminMutation, useUser, useUserFactors, useUserSessions, useUserTokens } from "./queries.ts";
 import { SessionTable } from "./session-table.tsx";
+import { SetPassword } from "./set-password.tsx";
 import { TokenTable } from "./token-table.tsx";
 import type { AdminUser, ResetLink } from "./types.ts";
 import { useFlash } from "./use-flash.ts";
@@ -215,6 +216,11 @@ function UserActions({ me, user, onDone }: { me: User; user: AdminUser; onDone: 
         {change && user.is_active && (
           <UserAction what={t.resetWhat}>
             <Button disabled={reset.isPending} onClick={() => reset.mutate(id, { onSuccess: setLink })}>{t.reset}</Button>
+          </UserAction>
+        )}
+        {change && !self && (
+          <UserAction what={t.passwordWhat}>
+            <SetPassword user={user} onDone={report(t.passwordSet(user.username))} />
           </UserAction>
         )}
         {change && (
