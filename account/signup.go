@@ -16,26 +16,56 @@ import (
 // Unless j is nil, the account and what j says are one step: [ErrSpent].Link, [factor.ErrExists] and [ErrLacks].Join, with which there is no account. An account with a passkey
 // has no password, which its owner can set by mail.
 func (s *Service) SignUp(ctx context.Context, n NewUser, proven bool, j *Joining) (*User, error) {
-	address, err := ParseEmail(n.Email)
+	n, err := s.signingUp(ctx, n, proven, j)
 	if err != nil {
 		return nil, err
+	}
+	u, err := s.Create(ctx, n)
+	return u, addressTaken(err)
+}
+
+// CheckSignUp returns the error that SignUp would return now for an account with a passkey, and changes nothing.
+func (s *Service) CheckSignUp(ctx context.Context, n NewUser, proven bool) error {
+	n, err := s.signingUp(ctx, n, proven, nil)
+	if err != nil {
+		return err
+	}
+	n.NoPassword = true
+	if s.actor != nil || len(n.Groups) > 0 {
+		if err := s.MayCreate(ctx, n); err != nil {
+			return err
+		}
+	}
+	_, err = s.prepare(ctx, n)
+	return addressTaken(err)
+}
+
+// addressTaken returns [ErrAddress.Taken] if err says so of the address: another request was first.
+func addressTaken(err error) error {
+	if wrong, ok := errors.AsType[*InvalidError](err); ok && len(wrong.Fields["email"]) > 0 {
+		return ErrAddress.Taken
+	}
+	return err
+}
+
+// signingUp returns n as it is created.
+func (s *Service) signingUp(ctx context.Context, n NewUser, proven bool, j *Joining) (NewUser, error) {
+	address, err := ParseEmail(n.Email)
+	if err != nil {
+		return n, err
 	}
 	taken, err := s.find(ctx, address)
 	switch {
 	case err != nil:
-		return nil, err
+		return n, err
 	case taken != nil:
-		return nil, ErrAddress.Taken
+		return n, ErrAddress.Taken
 	case strings.Contains(CanonicalLogin(n.Username), "@") && (!proven || CanonicalLogin(n.Username) != CanonicalLogin(address)):
 		wrong := problems{}
 		wrong.add("username", "invalid", "A username with @ in it must be your own address.")
-		return nil, wrong.err()
+		return n, wrong.err()
 	}
 	n.Email, n.proven, n.joining, n.Language = address, proven, j, s.kept(n.Language)
 	n.NoPassword = j != nil && j.Passkey != nil
-	u, err := s.Create(ctx, n)
-	if wrong, ok := errors.AsType[*InvalidError](err); ok && len(wrong.Fields["email"]) > 0 { // another request was first
-		return nil, ErrAddress.Taken
-	}
-	return u, err
+	return n, nil
 }

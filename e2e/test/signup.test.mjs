@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { addAuthenticator } from "../lib/authenticator.mjs";
 import { checkAccessible } from "../lib/axe.mjs";
 import { ask, atAccount, fillPassword, openPage, signIn, startBrowser } from "../lib/browser.mjs";
 import { admin, startServer } from "../lib/server.mjs";
@@ -128,4 +129,67 @@ test("an administrator invites", async (t) => {
   await late.getByRole("heading", { name: "This link doesn’t work" }).waitFor();
   await late.getByText("Ask the person who has invited you for a new one.").waitFor();
   assert.equal(await late.getByRole("link", { name: "Ask for a new link" }).count(), 0);
+});
+
+test("an account begins with a passkey in place of a password", async (t) => {
+  const server = await startServer(t, ["--signup", "open"], "localhost"); // browsers refuse passkeys at an IP address
+  await server.makeAdmin();
+  const browser = await startBrowser(t);
+  const asking = await openPage(t, browser);
+  await asking.goto(`${server.url}/auth/signup`);
+  await asking.getByLabel("E-mail").fill("bob@example.com");
+  await asking.getByRole("button", { name: "Send the link" }).click();
+  await asking.getByRole("heading", { name: "Look into your mail" }).waitFor();
+  const link = /^http\S+$/m.exec(await server.mail("signup"))[0];
+
+  const page = await openPage(t, browser);
+  const authenticator = await addAuthenticator(page);
+  const create = page.getByRole("button", { name: "Create the account with a passkey" });
+  const known = async () => (await server.run("user", "list")).includes("bob@example.com");
+  await page.goto(link);
+  await page.getByLabel("Username").fill("bob");
+  await page.getByRole("button", { name: "Use a passkey instead of a password" }).click();
+  assert.equal(await page.getByLabel("Password", { exact: true }).count(), 0);
+  assert.equal(await page.getByLabel("Username").inputValue(), "bob");
+  await checkAccessible(page, "welcome, passkey");
+  await page.getByRole("button", { name: "Use a password instead" }).click();
+  await page.getByLabel("Password", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "Use a passkey instead of a password" }).click();
+
+  await t.test("nothing is made before the passkey is", async () => {
+    await page.getByLabel("Username").fill(admin.username);
+    await create.click();
+    await page.getByText("A user with that username already exists.").waitFor();
+    assert.equal((await authenticator.credentials()).length, 0, "a passkey was made for a name that is taken");
+    await authenticator.verify(false); // the device refuses, as if the person had closed the dialog
+    await page.getByLabel("Username").fill("bob");
+    const options = page.waitForResponse((response) => response.url().endsWith("/signup/passkey/options"));
+    await create.click();
+    await options;
+    await create.and(page.locator(":enabled")).waitFor();
+    assert.equal(await known(), false, "an account was made without a passkey");
+    await authenticator.verify(true);
+  });
+
+  await t.test("the passkey makes the account, and its recovery codes are shown", async () => {
+    await create.click();
+    await page.getByRole("heading", { name: "Your account was created" }).waitFor();
+    assert.equal(await page.getByRole("list", { name: "Your recovery codes" }).getByRole("listitem").count(), 10);
+    await checkAccessible(page, "welcome, recovery codes");
+    await page.getByRole("button", { name: "I have kept them" }).click();
+    await atAccount(page);
+    assert.equal(JSON.parse((await ask(page, "/api/me")).body).username, "bob");
+    const [credential, ...more] = await authenticator.credentials();
+    assert.deepEqual([credential.userName, credential.rpId, more.length], ["bob", "localhost", 0]);
+  });
+
+  await t.test("it signs in alone, and the link is spent", async () => {
+    await page.goto(link);
+    await page.getByRole("heading", { name: "This link doesn’t work" }).waitFor();
+    await page.context().clearCookies();
+    await page.goto(`${server.url}/signin`);
+    await page.getByRole("button", { name: "Use a passkey" }).click();
+    await atAccount(page);
+    assert.equal(JSON.parse((await ask(page, "/api/me")).body).username, "bob");
+  });
 });

@@ -146,6 +146,8 @@ var levels = map[string]string{
 	"POST /api/auth/admin/invitations/{id}/send":        "admin",
 	"DELETE /api/auth/admin/invitations/{id}":           "admin",
 	"POST /api/auth/signup/complete":                    "anybody",
+	"POST /api/auth/signup/passkey/options":             "anybody",
+	"POST /api/auth/signup/passkey":                     "anybody",
 	"POST /api/auth/email/verify/send":                  "session",
 	"POST /api/auth/email/verify":                       "session",
 	"POST /api/auth/account/data":                       "session",

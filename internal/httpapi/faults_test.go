@@ -123,7 +123,7 @@ var elsewhere = []string{
 	"POST /api/auth/login", "GET /api/auth/csrf", "GET /api/auth/sessions", "DELETE /api/auth/sessions", "DELETE /api/auth/sessions/{id}",
 	"POST /api/auth/reauthenticate", "POST /api/auth/password/change", "POST /api/auth/password/reset", "POST /api/auth/password/forgot", "POST /api/auth/email/change", "POST /api/auth/email/revert", "POST /api/auth/signup", "POST /api/auth/signup/link",
 	"GET /api/auth/admin/invitations", "POST /api/auth/admin/invitations", "POST /api/auth/admin/invitations/{id}/send", "DELETE /api/auth/admin/invitations/{id}",
-	"POST /api/auth/signup/complete", "POST /api/auth/email/verify/send", "POST /api/auth/email/verify",
+	"POST /api/auth/signup/complete", "POST /api/auth/signup/passkey/options", "POST /api/auth/signup/passkey", "POST /api/auth/email/verify/send", "POST /api/auth/email/verify",
 	"GET /api/auth/events", "POST /api/auth/account/data", "POST /api/auth/account/delete",
 	"GET /api/auth/setup", "POST /api/auth/setup", "GET /readyz", "GET /api/auth/openapi.yaml", "GET /healthz",
 	"GET /api/auth/login/pending", "DELETE /api/auth/login/pending", "GET /api/auth/methods", "GET /.well-known/change-password",

@@ -72,7 +72,7 @@ func TestAHangingStoreIsAnOutage(t *testing.T) {
 		case "/healthz", "/readyz", "/api/auth/openapi.yaml", "/.well-known/jwks.json",
 			"/api/auth/methods", "/.well-known/change-password", "/api/auth/login/pending", "/api/auth/login/second", "/api/auth/code", "/api/auth/code/login", "/api/auth/device/register", "/api/auth/device/refresh", "/api/auth/login/enrol/code", "/api/auth/login/enrol/code/confirm", "/api/auth/login/enrol/totp", "/api/auth/login/enrol/totp/confirm", "/api/auth/login/enrol/passkey/options", "/api/auth/login/enrol/passkey",
 			"/api/auth/oidc/{provider}/start", "/api/auth/oidc/{provider}/callback", "/api/auth/oidc/{provider}/backchannel-logout",
-			"/.well-known/webauthn", "/api/auth/password/forgot", "/api/auth/email/revert", "/api/auth/signup", "/api/auth/signup/link", "/api/auth/signup/complete", "/api/auth/passkey/options", "/api/auth/passkey/login": // they ask no store, at least not for such a body
+			"/.well-known/webauthn", "/api/auth/password/forgot", "/api/auth/email/revert", "/api/auth/signup", "/api/auth/signup/link", "/api/auth/signup/complete", "/api/auth/signup/passkey/options", "/api/auth/signup/passkey", "/api/auth/passkey/options", "/api/auth/passkey/login": // they ask no store, at least not for such a body
 			continue
 		case "/api/auth/jwt/refresh", "/api/auth/jwt/blacklist", "/api/auth/jwt/verify":
 			body = map[string]any{"refresh": signed.Refresh, "token": signed.Access}

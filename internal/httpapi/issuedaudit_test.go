@@ -38,13 +38,14 @@ var credentialsMade = map[string]string{
 	"POST /api/auth/admin/invitations/{id}/send":  "authn_token_created:invitation",
 	"POST /api/auth/setup":                        "user_created session_created",
 	"POST /api/auth/signup/complete":              "user_created authn_email_verified session_created",
+	"POST /api/auth/signup/passkey":               "user_created authn_email_verified authn_factor_added:passkey session_created",
 }
 
 // nothingMade are the other routes that may change something.
 var nothingMade = strings.Fields(`
 	/api/auth/device/register /api/auth/device/refresh /api/auth/oidc/{provider}/start /api/auth/oidc/{provider}/callback /api/auth/oidc/{provider}/backchannel-logout /api/auth/links/{id}
 	/api/auth/login/enrol/passkey/options /api/auth/login/enrol/totp /api/auth/factors /api/auth/factors/{id} /api/auth/factors/totp /api/auth/password/forgot /api/auth/email/change /api/auth/email/revert /api/auth/signup /api/auth/email/verify/send /api/auth/email/verify /api/auth/admin/users/{id}/factors
-	/api/auth/signup/link /api/auth/admin/invitations/{id} /api/auth/account/data /api/auth/account/delete
+	/api/auth/signup/link /api/auth/signup/passkey/options /api/auth/admin/invitations/{id} /api/auth/account/data /api/auth/account/delete
 	/api/auth/code /api/auth/login/enrol/code /api/auth/login/enrol/code/confirm /api/auth/reauthenticate/code
 	/api/auth/login/pending /api/auth/reauthenticate/options /api/auth/factors/passkey/options /api/auth/passkey/options
 	/api/auth/logout /api/auth/me /api/auth/sessions /api/auth/sessions/{id} /api/auth/tokens/{id} /api/auth/knox/logout
@@ -72,6 +73,10 @@ func TestEveryNewCredentialIsInTheAuditLog(t *testing.T) {
 	signedUp := s.client().send("POST", "/api/auth/signup/complete", completing(s.signUpLink("second@example.com"), "second", goodPassword))
 	ok(t, signedUp)
 	s.made(t, root, "POST /api/auth/signup/complete", signedUp, "second")
+	_, body := s.client().firstPasskey(s.signUpLink("third@example.com"), "third")
+	signedUp = s.client().send("POST", "/api/auth/signup/passkey", body)
+	ok(t, signedUp)
+	s.made(t, root, "POST /api/auth/signup/passkey", signedUp, "third")
 	n := 0
 	for route := range credentialsMade {
 		line := heldRoutes[route]

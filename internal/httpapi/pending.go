@@ -358,9 +358,12 @@ type methodsOut struct {
 	Passkey   bool       `json:"passkey"`
 	Code      bool       `json:"code"` // a code that is mailed
 	Providers []provider `json:"providers"`
-	SignUp    string     `json:"signup"`    // "open", "invite" or "closed"
-	Languages []string   `json:"languages"` // that users can have for their messages and the pages; may be empty
-	Mail      bool       `json:"mail"`      // whether the server can send mail, such as for a forgotten password
+	SignUp    string     `json:"signup"` // "open", "invite" or "closed"
+
+	SignUpPasskey bool `json:"signup_passkey"` // whether an account can begin with a passkey in place of a password
+
+	Languages []string `json:"languages"` // that users can have for their messages and the pages; may be empty
+	Mail      bool     `json:"mail"`      // whether the server can send mail, such as for a forgotten password
 
 	AccountDeletion bool `json:"account_deletion"` // whether users can delete their accounts themselves
 	AccountData     bool `json:"account_data"`     // whether users can take their data along
@@ -387,6 +390,7 @@ func signInMethods(c *call, _ none) (methodsOut, error) {
 			return methodsOut{}, err
 		}
 	}
+	out.SignUpPasskey = out.SignUp != "closed" && out.Passkey && c.api.Letters.JoinsByPasskey()
 	for _, p := range c.api.Providers {
 		out.Providers = append(out.Providers, provider{p.Name, p.Label})
 	}

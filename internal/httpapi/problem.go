@@ -55,6 +55,8 @@ var sentinels = []struct {
 		"This link is not valid here: it was used, is too old, or is another account's. Ask for a new one.")},
 	{letters.ErrSignUpClosed, problem.New(http.StatusForbidden, "signup_closed",
 		"This server makes no accounts for people who ask for one. Ask the people who run it.")},
+	{letters.ErrPasskeyApart, problem.New(http.StatusBadRequest, "passkeys_off",
+		"An account can't begin with a passkey here, because the server keeps accounts in a database of their own. Choose a password.")},
 	{letters.ErrAddressRefused, &problem.Problem{Status: http.StatusBadRequest, Code: "invalid", Detail: "Some fields are not right.",
 		Fields: map[string][]string{"email": {"No account can be made with this address here."}}}},
 	{account.ErrDenied.LastAdministrator, errLastAdministrator},

@@ -66,6 +66,8 @@ var routes = []route{
 	{"POST", "/api/auth/signup", accept(needsNothing, signUp)},
 	{"POST", "/api/auth/signup/link", serve(needsNothing, showSignUpLink)},
 	{"POST", "/api/auth/signup/complete", serve(needsNothing, completeSignUp)},
+	{"POST", "/api/auth/signup/passkey/options", serve(needsNothing, firstPasskeyOptions)},
+	{"POST", "/api/auth/signup/passkey", serve(needsNothing, completeSignUpByPasskey)},
 	{"POST", "/api/auth/email/verify/send", accept(needsSession, sendVerification)},
 	{"POST", "/api/auth/email/change", accept(needsFullyFresh, changeEmail)},
 	{"POST", "/api/auth/email/revert", serve(needsNothing, revertEmail)},

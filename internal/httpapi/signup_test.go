@@ -434,33 +434,47 @@ func onEachJoining(t *testing.T, box func(...string) *postbox, test func(t *test
 // account. So it is with a crash. The person is told that it isn't known, and what is left works.
 func TestALinkAndItsAccountAreOneStep(t *testing.T) {
 	t.Attr("threat", "SU12")
-	for kind, link := range map[string]func(*server) string{
-		"sign-up":    func(s *server) string { return s.signUpLink("ada@example.com") },
-		"invitation": func(s *server) string { return s.invite(letters.Invitation{Address: "ada@example.com"}) },
-	} {
-		for _, after := range []bool{false, true} {
-			for n := 1; ; n++ {
-				inner := inSQLite(t)
-				s := start(t, options{mail: openTo(), stores: func(*testing.T) stores { return inner }})
-				s.superuser("root")
-				secret := link(s)
-				plan := &storetest.FaultPlan{Call: n, Rest: true, After: after}
-				down := faulty(inner, plan)
-				s.api.Letters.Secrets, s.api.Accounts.Store = down.Mail, down.Accounts
-				r := s.client().send("POST", "/api/auth/signup/complete", completing(secret, "ada", goodPassword))
-				s.api.Letters.Secrets, s.api.Accounts.Store = inner.Mail, inner.Accounts
-				s.oneOf(kind, n, r, secret)
-				if len(plan.Calls()) < n {
-					ok(t, r)
-					break
-				}
+	for kind, link := range linksToJoin {
+		for _, by := range []string{"password", "passkey"} {
+			for _, after := range []bool{false, true} {
+				t.Run(fmt.Sprint(kind, " by ", by, ", after ", after), func(t *testing.T) {
+					t.Parallel()
+					for n, done := 1, false; !done; n++ {
+						done = joinDuringOutage(t, link, by, &storetest.FaultPlan{Call: n, Rest: true, After: after})
+					}
+				})
 			}
 		}
 	}
 }
 
+// joinDuringOutage completes a sign-up while the stores fail as planned, and reports whether the plan has failed no call.
+func joinDuringOutage(t *testing.T, link func(*server) string, by string, plan *storetest.FaultPlan) bool {
+	inner := inSQLite(t)
+	s := start(t, options{mail: openTo(), stores: func(*testing.T) stores { return inner }})
+	s.superuser("root")
+	secret := link(s)
+	path, body := "/api/auth/signup/complete", any(completing(secret, "ada", goodPassword))
+	signIn := func() *answer { return s.client().login("ada", goodPassword) }
+	if by == "passkey" {
+		d, made := s.client().firstPasskey(secret, "ada")
+		path, body = firstPasskeyPath, made
+		signIn = func() *answer { return s.client().send("POST", "/api/auth/passkey/login", s.assertion(d)) }
+	}
+	down := faulty(inner, plan)
+	s.api.Letters.Secrets, s.api.Accounts.Store = down.Mail, down.Accounts
+	r := s.client().send("POST", path, body)
+	s.api.Letters.Secrets, s.api.Accounts.Store = inner.Mail, inner.Accounts
+	s.oneOf(plan.Call, r, secret, signIn)
+	if len(plan.Calls()) >= plan.Call {
+		return false
+	}
+	ok(t, r)
+	return true
+}
+
 // oneOf ends the test unless the link works and there is no account, or the other way round, also once the account has another address.
-func (s *server) oneOf(kind string, n int, r *answer, secret string) {
+func (s *server) oneOf(n int, r *answer, secret string, signIn func() *answer) {
 	s.t.Helper()
 	u, err := s.stores.Accounts.Find(s.t.Context(), "ada@example.com")
 	made := err == nil
@@ -468,11 +482,11 @@ func (s *server) oneOf(kind string, n int, r *answer, secret string) {
 		s.t.Fatal(err)
 	}
 	if made {
-		ok(s.t, s.client().login("ada", goodPassword))
+		ok(s.t, signIn())
 		s.with(u, func(u *account.User) { u.Email = "moved@example.com" })
 	}
 	again := s.client().send("POST", "/api/auth/signup/complete", completing(secret, "again", goodPassword))
 	if works := again.StatusCode == 200; works == made || !works && !isProblem(again, 403, "link_invalid") {
-		s.t.Errorf("%s, call %d failed with %d %s: the account is there: %v, and then the link: %d %s", kind, n, r.StatusCode, r.body, made, again.StatusCode, again.body)
+		s.t.Errorf("call %d failed with %d %s: the account is there: %v, and then the link: %d %s", n, r.StatusCode, r.body, made, again.StatusCode, again.body)
 	}
 }

@@ -250,6 +250,8 @@ var heldRoutes = map[string]heldRoute{
 	"POST /api/auth/admin/invitations/{id}/send":  {by: "admin", with: onInvitation},
 	"DELETE /api/auth/admin/invitations/{id}":     {by: "admin", with: onInvitation},
 	"POST /api/auth/signup/complete":              {}, // TestALinkOfASignUpThatIsUsedDuringTheBodyIsInvalid
+	"POST /api/auth/signup/passkey/options":       {}, // it needs no credential, and changes nothing
+	"POST /api/auth/signup/passkey":               {}, // TestALinkOfASignUpThatIsUsedDuringTheBodyIsInvalid
 	"POST /api/auth/email/verify/send":            {by: "session"},
 	"POST /api/auth/email/change":                 {by: "session", body: says(map[string]string{"email": "new@example.com"})},
 	"POST /api/auth/email/revert":                 {}, // it needs no credential
@@ -466,11 +468,17 @@ func TestALinkOfASignUpThatIsUsedDuringTheBodyIsInvalid(t *testing.T) {
 		s := start(t, options{mail: openTo(), stores: open})
 		s.superuser("root")
 		secret := s.signUpLink("ada@example.com")
-		late := s.hold(t, "POST", "/api/auth/signup/complete", completing(secret, "late", goodPassword), "Origin: "+s.public)
+		_, answer := s.client().firstPasskey(secret, "late")
+		held := []*held{
+			s.hold(t, "POST", "/api/auth/signup/complete", completing(secret, "late", goodPassword), "Origin: "+s.public),
+			s.hold(t, "POST", "/api/auth/signup/passkey", answer, "Origin: "+s.public),
+		}
 		ok(t, s.client().send("POST", "/api/auth/signup/complete", completing(secret, "ada", goodPassword)))
 		before := stored(t, s.stores)
-		if r := late.release(); !isProblem(r, 403, "link_invalid") {
-			t.Errorf("got %d %s", r.StatusCode, r.body)
+		for _, late := range held {
+			if r := late.release(); !isProblem(r, 403, "link_invalid") {
+				t.Errorf("got %d %s", r.StatusCode, r.body)
+			}
 		}
 		if after := stored(t, s.stores); after != before {
 			t.Errorf("the refused request changed the stores from\n%s\nto\n%s", before, after)

@@ -180,21 +180,3 @@ func (s *Service) writeInvitation(ctx context.Context, r *outbox.Request, base s
 	r.Language = s.Texts.Match(r.Language)
 	return s.message(r, invitation, base, map[string]string{"link": base + "/auth/welcome#" + r.Data["secret"]}), nil
 }
-
-// acceptInvitation makes the account of an invited person, as [Service.CompleteSignUp] does. [ErrLink] also if the invitation is void:
-// what the administrator wanted can't be done.
-func (s *Service) acceptInvitation(ctx context.Context, secret string, n account.NewUser, j account.Joining) (*account.User, *mail.Invitation, error) {
-	i, err := s.findInvitation(ctx, secret)
-	if err != nil {
-		return nil, nil, err
-	}
-	n.Email, n.Groups = i.Address, i.Groups
-	u, err := s.join(ctx, s.inviting(i), n, !i.Printed, j)
-	if isVoid(err) {
-		err = ErrLink
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	return u, i, nil
-}

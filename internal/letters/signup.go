@@ -159,33 +159,74 @@ func (s *Service) SignUpAddress(ctx context.Context, secret string) (string, err
 // requests with one, the first makes the account. [ErrSignUpClosed], [ErrAddressRefused], *[account.InvalidError], and with a passkey factor.ErrExists and [ErrPasskeyApart]; after these errors
 // the link can be used again. It also returns the invitation that was used; nil without one. It sets the address and the groups of n, and the link of j.
 func (s *Service) CompleteSignUp(ctx context.Context, secret string, n account.NewUser, j account.Joining) (*account.User, *mail.Invitation, error) {
-	if err := s.MayJoin(ctx); err != nil {
+	o, err := s.offer(ctx, secret)
+	if err != nil {
 		return nil, nil, err
 	}
-	j.Link = hashOf(secret)
-	_, address, err := s.findSecret(ctx, signUp, secret)
-	if errors.Is(err, ErrLink) {
-		return s.acceptInvitation(ctx, secret, n, j)
+	n.Email, n.Groups, j.Link = o.address, o.groups, hashOf(secret)
+	u, err := s.join(ctx, o.accounts, n, o.proven, j)
+	if o.invitation != nil && isVoid(err) {
+		err = ErrLink
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	if !s.SignUps.Open {
-		return nil, nil, ErrSignUpClosed
+	if o.invitation == nil {
+		s.withdrawFrom(ctx, o.address)
 	}
-	if err := s.checkAddress(ctx, address); err != nil {
-		return nil, nil, err
-	}
-	n.Email = address
-	u, err := s.join(ctx, s.Accounts, n, true, j)
-	if err != nil {
-		return nil, nil, err
-	}
-	// The account exists, so this doesn't end with the request. As long as the account has the address no link makes another.
+	return u, o.invitation, nil
+}
+
+// withdrawFrom withdraws the invitation of an address that has an account now, so it doesn't end with the request. As long as the account has the address
+// no link makes another.
+func (s *Service) withdrawFrom(ctx context.Context, address string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endFor)
 	defer cancel()
 	if err := s.Withdraw(ctx, address); err != nil {
 		s.Log.LogAttrs(ctx, slog.LevelWarn, "invitation of an address that signed up not deleted", slog.Any("error", err))
 	}
-	return u, nil, nil
+}
+
+// CheckSignUp returns the error that [Service.CompleteSignUp] would return now for an account with a passkey. It changes nothing.
+func (s *Service) CheckSignUp(ctx context.Context, secret string, n account.NewUser) error {
+	o, err := s.offer(ctx, secret)
+	if err != nil {
+		return err
+	}
+	n.Email, n.Groups = o.address, o.groups
+	err = o.accounts.CheckSignUp(ctx, n, o.proven)
+	if errors.Is(err, account.ErrAddress.Taken) || o.invitation != nil && isVoid(err) {
+		return ErrLink
+	}
+	return err
+}
+
+// offer is the account that a link is for.
+type offer struct {
+	accounts   *account.Service // makes it
+	address    string
+	groups     []string
+	proven     bool             // the link was mailed to the address
+	invitation *mail.Invitation // nil: the person has asked for the account
+}
+
+// offer finds the link of a sign-up or an invitation that can be used now. [ErrLink], [ErrSignUpClosed], [ErrAddressRefused].
+func (s *Service) offer(ctx context.Context, secret string) (*offer, error) {
+	if err := s.MayJoin(ctx); err != nil {
+		return nil, err
+	}
+	_, address, err := s.findSecret(ctx, signUp, secret)
+	switch {
+	case errors.Is(err, ErrLink):
+		i, err := s.findInvitation(ctx, secret)
+		if err != nil {
+			return nil, err
+		}
+		return &offer{s.inviting(i), i.Address, i.Groups, !i.Printed, i}, nil
+	case err != nil:
+		return nil, err
+	case !s.SignUps.Open:
+		return nil, ErrSignUpClosed
+	}
+	return &offer{accounts: s.Accounts, address: address, proven: true}, s.checkAddress(ctx, address)
 }

@@ -8,6 +8,8 @@ package passkey
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -141,6 +143,24 @@ func (s *Service) CreationOptions(ctx context.Context, u User, kind factor.Kind,
 	if err != nil {
 		return nil, err
 	}
+	return s.creation(u, kind, handle, own, s.newChallenge(adding(u.ID, kind, bound)))
+}
+
+// FirstOptions returns the options of navigator.credentials.create for a person whose account is made with the passkey. Nothing is read or
+// written. u.ID is ignored.
+func (s *Service) FirstOptions(u User, bound string) (*CreationOptions, error) {
+	challenge := s.newChallenge(adding("", factor.Passkey, bound))
+	return s.creation(u, factor.Passkey, firstHandle(challenge), nil, challenge)
+}
+
+// firstHandle returns the user handle of an account that isn't made yet. Each ceremony has its own: a second one for the same account must
+// not overwrite the passkey of the first in the authenticator. The challenge, which is random, brings it back with the answer.
+func firstHandle(challenge []byte) []byte {
+	handle := sha256.Sum256(append([]byte("cloakroom user handle\x00"), challenge...))
+	return handle[:]
+}
+
+func (s *Service) creation(u User, kind factor.Kind, handle []byte, own []webauthn.Credential, challenge []byte) (*CreationOptions, error) {
 	options, _, err := s.party.BeginRegistration(party{handle: handle, name: u.Name, displayName: u.DisplayName},
 		webauthn.WithAuthenticatorSelection(selection(kind)),
 		webauthn.WithExclusions(descriptors(own)),
@@ -148,7 +168,7 @@ func (s *Service) CreationOptions(ctx context.Context, u User, kind factor.Kind,
 	if err != nil {
 		return nil, err
 	}
-	options.Response.Challenge = s.newChallenge(adding(u.ID, kind, bound))
+	options.Response.Challenge = challenge
 	return options, nil
 }
 
@@ -170,6 +190,27 @@ func selection(kind factor.Kind) protocol.AuthenticatorSelection {
 // nothing but a mark of the challenge; that no other user has the credential is checked where the factor is added.
 // ErrMalformed, ErrRefused.
 func (s *Service) Register(ctx context.Context, user string, kind factor.Kind, bound string, credential []byte) (*factor.Factor, error) {
+	parsed, err := parseCreation(credential)
+	if err != nil {
+		return nil, err
+	}
+	return s.register(ctx, user, kind, bound, parsed)
+}
+
+// RegisterFirst is Register for [Service.FirstOptions]. It also returns the user handle.
+func (s *Service) RegisterFirst(ctx context.Context, bound string, credential []byte) (f *factor.Factor, handle []byte, err error) {
+	parsed, err := parseCreation(credential)
+	if err != nil {
+		return nil, nil, err
+	}
+	if f, err = s.register(ctx, "", factor.Passkey, bound, parsed); err != nil {
+		return nil, nil, err
+	}
+	challenge, err := base64.RawURLEncoding.DecodeString(parsed.Response.CollectedClientData.Challenge)
+	return f, firstHandle(challenge), err
+}
+
+func parseCreation(credential []byte) (*protocol.ParsedCredentialCreationData, error) {
 	if len(credential) > MaxCredential {
 		return nil, ErrMalformed
 	}
@@ -177,6 +218,10 @@ func (s *Service) Register(ctx context.Context, user string, kind factor.Kind, b
 	if err != nil {
 		return nil, malformed(err)
 	}
+	return parsed, nil
+}
+
+func (s *Service) register(ctx context.Context, user string, kind factor.Kind, bound string, parsed *protocol.ParsedCredentialCreationData) (*factor.Factor, error) {
 	challenge := parsed.Response.CollectedClientData.Challenge
 	mark, err := s.openChallenge(challenge, adding(user, kind, bound))
 	if err != nil {

@@ -295,6 +295,7 @@ export function createAuth(options = {}) {
         reauthenticateByPasskey: passkeys("reauthenticate"),
         addPasskey: passkeys("add"),
         removePasskey: passkeys("remove"),
+        signupByPasskey: passkeys("join"),
         logout: () => changeTicket(raw.logout, () => signedOut("signed_out")),
         reauthenticate: (proof) => changeTicket(() => raw.reauthenticate(proof), signedIn),
         changePassword: (change) => changeTicket(() => raw.changePassword(change), () => state),

@@ -8,6 +8,7 @@ export function createPasskeys({ raw, client, complete, change }) {
     const post = (path, body = {}, by = client) => by.call("POST", base + path, body);
     const options = () => post("passkey/options", {}, raw);
     let waiting;
+    let party; // of the credential that was made last
     /** Sends what the browser has answered, and lets the browser forget a passkey that the server has removed. */
     async function finish(path, ask, credential, remember) {
         try {
@@ -61,10 +62,11 @@ export function createPasskeys({ raw, client, complete, change }) {
         return undefined;
     }
     /** Lets the browser make a credential, and returns what adds it; undefined: the person has refused. */
-    async function make(path, { name, securityKey } = {}, by) {
+    async function make(path, { name, securityKey, ...account } = {}, by) {
         await waiting?.stop();
-        const body = securityKey ? { kind: "security_key" } : {};
+        const body = { ...account, ...(securityKey && { kind: "security_key" }) };
         const { publicKey } = await post(path + "/options", body, by);
+        party = publicKey.rp;
         const credential = await settle(() => navigator.credentials.create({
             publicKey: {
                 ...publicKey,
@@ -171,6 +173,23 @@ export function createPasskeys({ raw, client, complete, change }) {
             const path = enrolment + "passkey";
             const made = await make(path, options, raw);
             return made && complete(() => post(path, made, raw));
+        },
+        async join(account) {
+            const path = "signup/passkey";
+            const made = await make(path, account, raw);
+            if (!made)
+                return undefined;
+            try {
+                return await complete(() => post(path, made, raw));
+            }
+            catch (error) {
+                const { status, code } = error;
+                // No account has the passkey. After an outage it isn't known.
+                if (status >= 400 && status < 500 && code !== "factor_exists") {
+                    await signal("signalUnknownCredential", { rpId: party.id, credentialId: made.credential.id });
+                }
+                throw error;
+            }
         },
         async enrolApp() {
             const { id, secret, uri } = await post(enrolment + "totp", {}, raw);

@@ -3,7 +3,7 @@ import type { AuthError } from "./error.js";
 import { createSender, type Recover, type Sender, type SenderOptions } from "./send.js";
 import { openTabs, type News } from "./tabs.js";
 import type { Passkeys } from "./passkey.js";
-import type { AddedFactor, Credentials, Enrolled, NewPasskey, PasswordChange, PendingStep, Proof, ProviderVisit, SecondFactor, SignedOut, User } from "./types.js";
+import type { AddedFactor, Credentials, Enrolled, FirstPasskey, NewPasskey, PasswordChange, PendingStep, Proof, ProviderVisit, SecondFactor, SignedOut, User } from "./types.js";
 
 /**
  * Who is signed in, as far as this page knows. It becomes "anonymous" only when the server says so. While the server can't
@@ -168,6 +168,11 @@ export interface Auth {
    * for every address.
    */
   sendCode(email: string): Promise<Pending>;
+  /**
+   * Makes the account of a mailed link with a passkey in place of a password (`client.completeSignup`), and signs in; call it from a click. The
+   * recovery codes that come along are in the state, too, until `codesKept`. undefined: the user has closed the dialog, and the link still works.
+   */
+  signupByPasskey(account: FirstPasskey): Promise<Enrolled | undefined>;
   /** Signs out here. The page then goes to `end_session_url`, if there is one, to sign out at the provider as well. */
   logout(): Promise<SignedOut>;
   /** Proves again that the user is at the browser. A string is the password. */
@@ -504,6 +509,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
     reauthenticateByPasskey: passkeys("reauthenticate"),
     addPasskey: passkeys("add"),
     removePasskey: passkeys("remove"),
+    signupByPasskey: passkeys("join"),
     logout: () => changeTicket(raw.logout, () => signedOut("signed_out")),
     reauthenticate: (proof) => changeTicket(() => raw.reauthenticate(proof), signedIn),
     changePassword: (change) => changeTicket(() => raw.changePassword(change), () => state),

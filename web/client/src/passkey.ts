@@ -3,7 +3,7 @@
 import type { Client } from "./client.js";
 import { AuthError } from "./error.js";
 import type { EnrolmentOfApp } from "./auth.js";
-import type { AddedFactor, Enrolled, Factors, NewPasskey, PasskeyRequest, User } from "./types.js";
+import type { AddedFactor, Enrolled, Factors, FirstPasskey, NewPasskey, PasskeyRequest, User } from "./types.js";
 
 /** @internal What auth.ts lends to this module. */
 export interface Host {
@@ -26,6 +26,7 @@ export interface Passkeys {
   add(options?: NewPasskey): Promise<AddedFactor | undefined>;
   enrol(options?: NewPasskey): Promise<Enrolled | undefined>;
   enrolApp(): Promise<EnrolmentOfApp>;
+  join(account: FirstPasskey): Promise<Enrolled | undefined>;
   remove(id: string): Promise<void>;
 }
 
@@ -45,6 +46,7 @@ interface Waiting {
 interface PasskeyCreation {
   publicKey: {
     challenge: string;
+    rp: { id: string };
     user: { id: string; name: string; displayName: string };
     excludeCredentials?: { id: string }[];
   };
@@ -65,6 +67,7 @@ export function createPasskeys({ raw, client, complete, change }: Host): Passkey
   const post = <Answer>(path: string, body = {}, by = client) => by.call<Answer>("POST", base + path, body);
   const options = () => post<PasskeyRequest>("passkey/options", {}, raw);
   let waiting: Waiting | undefined;
+  let party: { id: string }; // of the credential that was made last
 
   /** Sends what the browser has answered, and lets the browser forget a passkey that the server has removed. */
   async function finish(path: string, ask: PasskeyRequest, credential: object, remember?: boolean): Promise<User> {
@@ -115,10 +118,11 @@ export function createPasskeys({ raw, client, complete, change }: Host): Passkey
   }
 
   /** Lets the browser make a credential, and returns what adds it; undefined: the person has refused. */
-  async function make(path: string, { name, securityKey }: NewPasskey = {}, by: Client): Promise<object | undefined> {
+  async function make(path: string, { name, securityKey, ...account }: NewPasskey = {}, by: Client): Promise<{ credential: object } | undefined> {
     await waiting?.stop();
-    const body = securityKey ? { kind: "security_key" } : {};
+    const body = { ...account, ...(securityKey && { kind: "security_key" }) };
     const { publicKey } = await post<PasskeyCreation>(path + "/options", body, by);
+    party = publicKey.rp;
     const credential = await settle(() =>
       navigator.credentials.create({
         publicKey: {
@@ -219,6 +223,21 @@ export function createPasskeys({ raw, client, complete, change }: Host): Passkey
       const path = enrolment + "passkey";
       const made = await make(path, options, raw);
       return made && complete(() => post<Enrolled>(path, made, raw));
+    },
+    async join(account) {
+      const path = "signup/passkey";
+      const made = await make(path, account, raw);
+      if (!made) return undefined;
+      try {
+        return await complete(() => post<Enrolled>(path, made, raw));
+      } catch (error) {
+        const { status, code } = error as AuthError;
+        // No account has the passkey. After an outage it isn't known.
+        if (status >= 400 && status < 500 && code !== "factor_exists") {
+          await signal("signalUnknownCredential", { rpId: party.id, credentialId: (made.credential as { id: string }).id });
+        }
+        throw error;
+      }
     },
     async enrolApp() {
       const { id, secret, uri } = await post<{ id: string; secret: string; uri: string }>(enrolment + "totp", {}, raw);

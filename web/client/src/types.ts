@@ -184,6 +184,8 @@ export interface SignInMethods {
   code: boolean;
   providers: { name: string; label: string }[];
   signup: "open" | "invite" | "closed";
+  /** An account can begin with a passkey in place of a password. */
+  signup_passkey: boolean;
   /** That a user can have for messages and pages. Empty if the database has no place for it, as beside Django. */
   languages: string[];
   /** The server can send mail, such as for a forgotten password. */
@@ -200,6 +202,12 @@ export interface SignUp {
   /** One with an @ in it must be the address that the link was mailed to. */
   username: string;
   password: string;
+}
+
+/** An account that begins with a passkey in place of a password. */
+export interface FirstPasskey extends Omit<SignUp, "password"> {
+  /** Of the passkey, as the user calls it. Default: "Passkey". */
+  name?: string;
 }
 
 export interface Setup {

@@ -375,6 +375,39 @@ test("a passkey that the server requires is set up on the way in, and ends the a
   expect(auth.getState()).toMatchObject({ status: "authenticated", user: ada, recoveryCodes: codes });
 });
 
+test("an account begins with a passkey, and a passkey that begins none is forgotten", async () => {
+  const { auth } = tab();
+  await pass();
+  const account = { secret: "S", username: "ada" };
+  const made = { id: "bmV3", type: "public-key", response: { clientDataJSON: buffer("{}"), attestationObject: buffer("o") } };
+  server.answers.set("POST /api/auth/signup/passkey/options", () => json({ publicKey: { challenge: "Q2hh", rp: { id: "localhost" }, user: { id: "YWRh" } } }));
+  const closed = auth.signupByPasskey(account);
+  await pass();
+  expect(await server.requests.at(-1)!.json()).toEqual(account);
+  browser.answer!();
+  await pass();
+  expect(await closed).toBeUndefined();
+  expect(asked("POST /api/auth/signup/passkey")).toBe(0);
+  for (const [status, code, forgotten] of [[503, "unavailable", 0], [409, "factor_exists", 0], [403, "link_invalid", 1]] as const) {
+    next("POST /api/auth/signup/passkey", () => problem(status, code));
+    const refused = auth.signupByPasskey(account).catch((error) => error.code);
+    await pass();
+    browser.answer!(made);
+    await pass();
+    expect(await refused).toBe(code);
+    expect(browser.signals.length).toBe(forgotten);
+  }
+  expect(browser.signals).toEqual([["unknown", { rpId: "localhost", credentialId: "bmV3" }]]);
+  next("POST /api/auth/signup/passkey", () => json({ user: (server.user = ada), factor: { id: "f" }, recovery_codes: codes }));
+  const done = auth.signupByPasskey({ ...account, name: "Phone" });
+  await pass();
+  browser.answer!(made);
+  await pass();
+  expect(await done).toMatchObject({ user: ada, recovery_codes: codes });
+  expect(await server.requests.at(-1)!.json()).toMatchObject({ ...account, name: "Phone", credential: { id: "bmV3" } });
+  expect(auth.getState()).toMatchObject({ status: "authenticated", user: ada, recoveryCodes: codes });
+});
+
 test("what the browser refuses has a code", async () => {
   server.user = ada;
   const { auth } = tab();

@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useState } from "react";
 import { Link } from "react-router";
-import { api, auth, AuthError, isWithoutCookie } from "./api.ts";
+import { api, auth, AuthError, complete as completeSignIn, isWithoutCookie } from "./api.ts";
 import { useLinkSecret } from "./link-secret.ts";
 import { accountPath, signInPath } from "./next.ts";
 import { AddressForm } from "./parts/address-form.tsx";
@@ -10,6 +10,7 @@ import { Form } from "./parts/form.tsx";
 import { Heading, TicketCard } from "./parts/layout.tsx";
 import { Problem } from "./parts/notice.tsx";
 import { OutageBanner } from "./parts/outage.tsx";
+import { NewRecoveryCodes } from "./recovery-codes.tsx";
 import { texts } from "./texts.ts";
 import { useAction, useRetryAfter } from "./use-action.ts";
 import { useMethods } from "./use-methods.ts";
@@ -32,7 +33,7 @@ function Closed() {
   );
 }
 
-/** The page to which the mailed link leads. Opening it makes nothing: an account needs a username and a password. */
+/** The page to which the mailed link leads. Opening it makes nothing: an account needs a username, and a password or a passkey. */
 export function Welcome({ secret: first }: { secret: string }) {
   const secret = useLinkSecret(first);
   if (!secret) return <TicketCard><InvalidLink heading={t.noSecretHeading} body={t.noSecret} /></TicketCard>;
@@ -60,28 +61,49 @@ function WelcomeForm({ secret }: { secret: string }) {
     location.replace(accountPath);
     return "leaving";
   });
-  const wait = useRetryAfter(complete.error);
-  const disabled = complete.sending || (complete.error?.status === 429 && wait > 0);
-  const errors = complete.error?.errors ?? {};
-  const refused = complete.error?.code ?? look.error?.code;
+  const [passkey, setPasskey] = useState(false);
+  const [codes, setCodes] = useState<readonly string[]>();
+  const byPasskey = useAction(async (username: string) => {
+    if (await completeSignIn(() => auth.signupByPasskey({ secret, username }))) setCodes(auth.getState().recoveryCodes ?? []);
+  });
+  const canUsePasskey = !!useMethods()?.signup_passkey && "PublicKeyCredential" in window;
+  const act = passkey ? byPasskey : complete;
+  const wait = useRetryAfter(act.error);
+  const disabled = act.sending || (act.error?.status === 429 && wait > 0);
+  const errors = act.error?.errors ?? {};
+  const refused = act.error?.code ?? look.error?.code;
+  if (codes) {
+    return (
+      <>
+        <Heading page={t.page}>{t.madeHeading}</Heading>
+        <NewRecoveryCodes codes={codes} heading="h2" onKept={leave} />
+      </>
+    );
+  }
   if (refused === "signup_closed") return <Closed />;
   if (refused === "link_invalid") return <InvalidLink heading={t.invalidHeading} body={t.invalid} />;
-  if (complete.error && isWithoutCookie(complete.error)) return <Made error={complete.error} />;
+  if (act.error && isWithoutCookie(act.error)) return <Made error={act.error} />;
   return (
     <>
       <Heading page={t.page}>{t.welcomeHeading}</Heading>
       {look.error && <OutageBanner error={look.error} onRetry={() => void look.run()} />}
       {email !== undefined && <p>{t.welcomeFor(email)}</p>}
       <p>{t.welcome}</p>
-      <Form error={complete.error} sending={disabled} onSend={(field) => void complete.run(field("username"), field("password"))}>
-        <Problem error={complete.error} fields={["username", "password"]} />
+      <Form error={act.error} sending={disabled} onSend={(field) => void (passkey ? byPasskey.run(field("username")) : complete.run(field("username"), field("password")))}>
+        <Problem error={act.error} fields={["username", "password"]} />
         <Field name="username" label={texts.field.username} autoComplete="username" errors={errors["username"]} autoFocus />
-        <PasswordField name="password" label={texts.field.password} autoComplete="new-password" min={min} errors={errors["password"]} />
-        <Button type="submit" variant="main" disabled={disabled}>{complete.sending ? t.completing : t.complete}</Button>
+        {passkey ? <p>{t.passkeyWhat}</p> : <PasswordField name="password" label={texts.field.password} autoComplete="new-password" min={min} errors={errors["password"]} />}
+        <Button type="submit" variant="main" disabled={disabled}>{act.sending ? t.completing : passkey ? t.completeByPasskey : t.complete}</Button>
+        {canUsePasskey && <Button variant="quiet" disabled={disabled} onClick={() => setPasskey(!passkey)}>{passkey ? t.usePassword : t.usePasskey}</Button>}
       </Form>
       <p className="small-print">{t.keep}</p>
     </>
   );
+}
+
+function leave(): void {
+  auth.codesKept();
+  location.replace(accountPath);
 }
 
 /** A new link can be asked for where everyone may sign up; where people are invited, the inviter makes one. */

@@ -190,6 +190,7 @@ export const texts = {
       extraHint: t("pages.admin.user.extraHint", { sample: '{"plan": "pro"}' }),
       factorsRemoved: (name: string) => t("pages.admin.user.factorsRemoved", { name }),
       linkMade: (name: string, until: string) => t("pages.admin.user.linkMade", { name, until }),
+      passwordSet: (name: string) => t("pages.admin.user.passwordSet", { name }),
       endSure: (name: string) => t("pages.admin.user.endSure", { name }),
       ended: (name: string) => t("pages.admin.user.ended", { name }),
       disableSure: (name: string) => t("pages.admin.user.disableSure", { name }),
