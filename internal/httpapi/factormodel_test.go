@@ -300,10 +300,6 @@ func (o *overlap) alive(a *attempt) bool {
 	return o.calm.client().hold(ticket).send("GET", "/api/me", nil).StatusCode == 200
 }
 
-func securityKey(n int) *factor.Factor {
-	return &factor.Factor{Kind: factor.SecurityKey, Name: "Key", Credential: fmt.Append(nil, "credential ", n), RPID: "localhost"}
-}
-
 // overlaps are what happens at the same time. Each plays it once, and returns an error if the end is wrong.
 var overlaps = map[string]func(o *overlap, players []*player, kills bool, choose func(int) int) error{
 	// Afterwards no session of the password alone counts if the factor does.

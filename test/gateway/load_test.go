@@ -72,9 +72,6 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
-// client speaks HTTP/2.
-func (f *front) client() *http.Client { return f.clientOf("h2") }
-
 func (f *front) clientOf(protocol string) *http.Client {
 	return &http.Client{Timeout: 5 * patience, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: f.roots, ServerName: "localhost"}, ForceAttemptHTTP2: protocol == "h2",

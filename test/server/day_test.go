@@ -104,13 +104,6 @@ func (d *day) goHome() {
 	d.leaving = make(chan struct{})
 }
 
-// everyNode calls check for each node.
-func (d *day) everyNode(check func(node *server)) {
-	for _, node := range d.nodes {
-		check(node)
-	}
-}
-
 // audience is visitors who sign in again whenever they are signed out, and note every ticket that they get.
 type audience struct {
 	stop chan struct{}
