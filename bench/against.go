@@ -52,6 +52,9 @@ func (b *bench) against(ctx context.Context, former string) error {
 			continue
 		}
 		for _, revocation := range []string{"fenced", "strict"} {
+			if !b.wanted(database + "/" + revocation) {
+				continue
+			}
 			if err := b.againstOn(ctx, paths, database, revocation); err != nil {
 				return fmt.Errorf("%s/%s: %w", database, revocation, err)
 			}

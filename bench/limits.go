@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/base64"
 	"net/http"
 	"strings"
 
@@ -70,8 +71,10 @@ func buildLimitRedis(s spec) (http.Handler, []string, error) {
 	}
 	var credentials []string
 	for range s.People {
-		ticket := rand.Text()
-		id := sha256.Sum256([]byte(ticket))
+		var secret [32]byte
+		_, _ = rand.Read(secret[:]) // never fails
+		ticket := base64.RawURLEncoding.EncodeToString(secret[:])
+		id := sha256.Sum256(secret[:])
 		set := client.B().Set().Key(string(id[:])).Value(strings.Repeat("x", 500)).Build()
 		if err := client.Do(context.Background(), set).Error(); err != nil {
 			return nil, nil, err
@@ -89,7 +92,12 @@ func limited(s spec, read func(ctx context.Context, id []byte) error) http.Handl
 	write := writer(s)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, ticket, _ := strings.Cut(r.Header.Get("Cookie"), "=")
-		id := sha256.Sum256([]byte(ticket))
+		secret, err := base64.RawURLEncoding.DecodeString(ticket)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusUnauthorized)
+			return
+		}
+		id := sha256.Sum256(secret)
 		if err := read(r.Context(), id[:]); err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return

@@ -12,7 +12,11 @@ import (
 // TestNoHistoryHonoursWhatHasEnded lets 16 clients use the server at once, kills it in between, and checks that some order of
 // their requests explains all answers (linearizability).
 func TestNoHistoryHonoursWhatHasEnded(t *testing.T) {
-	s := start(t)
+	t.Run("fenced", func(t *testing.T) { noHistoryHonoursWhatHasEnded(t, start(t)) })
+	t.Run("strict", func(t *testing.T) { noHistoryHonoursWhatHasEnded(t, start(t, "--revocation", "strict")) })
+}
+
+func noHistoryHonoursWhatHasEnded(t *testing.T, s *server) {
 	w := newWorld(s)
 	lives, each := 2, 2*time.Second
 	if long {
