@@ -6,6 +6,23 @@ import { admin, startServer } from "../lib/server.mjs";
 
 const secretIn = (text) => /^http\S+$/m.exec(text)[0];
 
+/** Does with a link what scanners of mail do: reads, prefetches and opens it, and presses what there is to press. */
+async function scan(t, browser, link) {
+  for (const method of ["GET", "HEAD"]) {
+    const answer = await fetch(link, { method, headers: { "Sec-Purpose": "prefetch" } });
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers.get("set-cookie"), null);
+  }
+  const scanner = await openPage(t, browser);
+  await scanner.goto(link);
+  await scanner.getByRole("heading").first().waitFor();
+  for (const button of await scanner.locator("main button[type=submit], form button[type=submit]").all()) {
+    await button.evaluate((element) => element.click()); // by script, as no person does
+  }
+  await scanner.evaluate(() => document.querySelectorAll("form").forEach((form) => form.requestSubmit()));
+  assert.equal((await ask(scanner, "/api/me")).status, 401, `${link} signs in`);
+}
+
 test("what a scanner of mail does with a link changes nothing", async (t) => {
   const server = await startServer(t, ["--signup", "open", "--mail-code"]);
   await server.makeAdmin();
@@ -21,21 +38,7 @@ test("what a scanner of mail does with a link changes nothing", async (t) => {
   for (const kind of ["signup", "reset_first", "verify"]) links[kind] = secretIn(await server.mail(kind));
 
   await t.test("it reads, prefetches and opens each, and presses what there is to press", async (t) => {
-    for (const link of Object.values(links)) {
-      for (const method of ["GET", "HEAD"]) {
-        const answer = await fetch(link, { method, headers: { "Sec-Purpose": "prefetch" } });
-        assert.equal(answer.status, 200);
-        assert.equal(answer.headers.get("set-cookie"), null);
-      }
-      const scanner = await openPage(t, browser);
-      await scanner.goto(link);
-      await scanner.getByRole("heading").first().waitFor();
-      for (const button of await scanner.locator("main button[type=submit], form button[type=submit]").all()) {
-        await button.evaluate((element) => element.click()); // by script, as no person does
-      }
-      await scanner.evaluate(() => document.querySelectorAll("form").forEach((form) => form.requestSubmit()));
-      assert.equal((await ask(scanner, "/api/me")).status, 401, `${link} signs in`);
-    }
+    for (const link of Object.values(links)) await scan(t, browser, link);
   });
 
   await t.test("no account was made, nothing was proven, and every link is good", async (t) => {
@@ -49,6 +52,50 @@ test("what a scanner of mail does with a link changes nothing", async (t) => {
     assert.equal((await server.post("/api/auth/signup/complete", made)).status, 200);
     const reset = { secret: secret(links.reset_first), new_password: "two hangers for each coat" };
     assert.equal((await server.post("/api/auth/password/reset", reset)).status, 200);
+  });
+});
+
+test("nor does it change an address, take an account back, or use an invitation", async (t) => {
+  const server = await startServer(t, ["--signup", "invite"]);
+  await server.makeAdmin();
+  const browser = await startBrowser(t);
+  const owner = await openPage(t, browser);
+  await signIn(owner, server);
+  const address = async () => JSON.parse((await ask(owner, "/api/me")).body).email;
+  const confirm = async (link, to) => {
+    await owner.goto(link);
+    await owner.getByRole("button", { name: "Confirm" }).click();
+    await owner.getByText(`You receive mail at ${to}.`).waitFor();
+  };
+
+  await t.test("an invitation", async (t) => {
+    await server.run("user", "invite", "bob@example.com");
+    const link = secretIn(await server.mail("invitation"));
+    await scan(t, browser, link);
+    assert.ok(!(await server.run("user", "list")).includes("bob@example.com"));
+    const made = { secret: new URL(link).hash.slice(1), username: "bob", password: "three umbrellas in the stand" };
+    assert.equal((await server.post("/api/auth/signup/complete", made)).status, 200);
+  });
+
+  await t.test("a change of the address", async (t) => {
+    await owner.getByRole("button", { name: "Send a link" }).click(); // a former address gets a way back only if it is proven
+    await confirm(secretIn(await server.mail("verify")), admin.email);
+    await owner.goto(`${server.url}/auth/account`);
+    await owner.getByLabel("New address").fill("ada@example.org");
+    await owner.getByRole("button", { name: "Change the address" }).click();
+    const link = secretIn(await server.mail("change"));
+    await scan(t, browser, link);
+    assert.equal(await address(), admin.email);
+    await confirm(link, "ada@example.org");
+  });
+
+  await t.test("the former address's way back", async (t) => {
+    const link = secretIn(await server.mail("email_changed"));
+    await scan(t, browser, link);
+    assert.equal(await address(), "ada@example.org");
+    const back = { secret: new URL(link).hash.slice(1), username: admin.username };
+    assert.equal((await server.post("/api/auth/email/revert", back)).status, 200);
+    assert.equal((await ask(owner, "/api/me")).status, 401);
   });
 });
 
