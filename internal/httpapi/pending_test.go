@@ -190,7 +190,7 @@ func TestASignOutEndsThePendingSignIn(t *testing.T) {
 func TestTheMethodsAreTold(t *testing.T) {
 	s := start(t, options{})
 	r := s.client().send("GET", "/api/auth/methods", nil)
-	if want := `{"password":true,"passkey":true,"code":false,"providers":[{"name":"example","label":"Example"},{"name":"other","label":"other"}],"signup":"closed","languages":["en","de"],"mail":false,"account_deletion":true,"account_data":true}`; r.StatusCode != 200 || strings.TrimSpace(string(r.body)) != want {
+	if want := `{"password":true,"passkey":true,"code":false,"providers":[{"name":"example","label":"Example"},{"name":"other","label":"other"}],"signup":"closed","signup_passkey":false,"languages":["en","de"],"mail":false,"account_deletion":true,"account_data":true}`; r.StatusCode != 200 || strings.TrimSpace(string(r.body)) != want {
 		t.Errorf("%d %s; want %s", r.StatusCode, r.body, want)
 	}
 }
