@@ -105,7 +105,7 @@ func (s *settings) Validate() error {
 	case s.Lifetime < time.Minute || s.Lifetime > longestPause:
 		return fmt.Errorf("--lifetime %v: give a time from 1m to 100 years", s.Lifetime)
 	case s.MemoryMB < 1 || s.MemoryMB > 1<<20:
-		return fmt.Errorf("--memory-mb %d: give a number from 1 to %d, or --revocation strict to keep nothing in memory", s.MemoryMB, 1<<20)
+		return fmt.Errorf("--memory-mb %d: give a number from 1 to %d, or --revocation strict to do without that memory", s.MemoryMB, 1<<20)
 	case s.RedisMayLose < 0:
 		return fmt.Errorf("--redis-may-lose %v: give a time such as 1s", s.RedisMayLose)
 	case (s.TLSCert == "") != (s.TLSKey == ""):
