@@ -43,7 +43,7 @@ type Event struct {
 	Detail  map[string]string
 }
 
-// Is reports whether this is an event of a kind, such as Login.Fail.
+// Is reports whether this is an event of a kind, such as LoginKinds.Fail.
 func (e Event) Is(kind Kind) bool { return e.Name == kind.name }
 
 // Query selects events. Zero fields select everything.

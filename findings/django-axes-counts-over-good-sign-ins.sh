@@ -5,7 +5,7 @@
 # count.
 # Behaviour: neither. AXES_RESET_ON_SUCCESS is False and AXES_COOLOFF_TIME is None, so a typo this year and two next year lock, although the person has signed in
 # after each one, and for good, until an administrator resets it. The count is kept for the address: behind one router, three typos of
-# three people lock every account, the right password included. The answer is 403.
+# one person lock every account, the right password included. The answer is 403.
 #
 # Seen with django-axes 5.39.0 and Django 3.2.25, from Debian 12.
 set -euo pipefail

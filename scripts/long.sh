@@ -10,7 +10,7 @@ need debootstrap debootstrap # makes a Debian system to install the package in
 CLOAKROOM_DEBIAN_MIRROR=$(debian_mirror)
 export CLOAKROOM_DEBIAN_MIRROR
 go run ./internal/mutants
-CLOAKROOM_LONG=1 bash scripts/go.sh -count=1 -timeout 60m -p "$(nproc)"
+CLOAKROOM_LONG=1 bash scripts/go.sh -count=1 -timeout 180m -p "$(nproc)"
 CLOAKROOM_LONG=1 bash scripts/web.sh --check
 CLOAKROOM_LONG=1 bash e2e/run.sh
 bash e2e/run.sh walks.test.mjs # follows the pages of docs/start as their readers do

@@ -9,7 +9,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/store"
 )
 
-// ErrFault is the error of a call that a [Plan] makes fail, unless the plan has another.
+// ErrFault is the error of a call that a [FaultPlan] makes fail, unless the plan has another.
 var ErrFault = errors.New("the store failed because a test asked for it")
 
 // FaultPlan says which call to the stores of [Faulty] fails, and how. The zero FaultPlan makes no call fail, and counts the calls. Its

@@ -27,7 +27,7 @@ type settings struct {
 	TrustedProxy []string `placeholder:"CIDR" help:"A proxy, or a network of proxies, whose X-Forwarded-For is believed. Repeat it or separate by commas."`
 	InsecureHTTP bool     `name:"insecure-http" help:"Allow plain http from other machines. Anyone on the network path can read sessions and passwords."`
 
-	Revocation string   `enum:"fenced,strict" default:"fenced" placeholder:"MODE" help:"fenced answers from memory, and a revocation waits until every node has dropped the session; strict asks the database at each request."`
+	Revocation string   `enum:"fenced,strict" default:"fenced" placeholder:"MODE" help:"fenced answers from memory, and a revocation waits until every node has dropped the session; strict asks the database at each request, and on SQLite whether its file has changed."`
 	Feed       string   `xor:"feed" placeholder:"URL" standard:"--db" help:"The address of the PostgreSQL server itself, postgres://USER@HOST/NAME, if --db leads through a pooler. Nodes announce revocations to each other there."`
 	PeerListen string   `placeholder:"IP:PORT" standard:"the feed alone" help:"An address of this machine at which other nodes acknowledge revocations directly, by UDP. It makes sign-outs faster, and many nodes cheaper for the database. Port 0 is any free port."`
 	FeedFile   textFile `name:"feed-file" placeholder:"FILE" xor:"feed" help:"A file that holds --feed: other users of the machine can read command lines."`

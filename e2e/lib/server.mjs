@@ -18,7 +18,7 @@ export async function freePort() {
     const { port } = probe.address();
     await new Promise((resolve) => probe.close(resolve));
     try {
-      await (await open(path.join(os.tmpdir(), `port-${port}`), "wx")).close();
+      await (await open(path.join(process.env.CLOAKROOM_E2E, `port-${port}`), "wx")).close();
       return port;
     } catch (error) {
       if (error.code !== "EEXIST") throw error;

@@ -61,6 +61,7 @@ func newWorld(t *testing.T, scheme string) *world {
 		w.write(name, text)
 	}
 	w.write("google.json", googleSettings(t))
+	w.write(".gitconfig", "[safe]\n\tdirectory = *\n") // the checkout may belong to another user
 	w.write("bin/cloakroom", strings.NewReplacer("BINARY", binary, "HOME", w.home, "URL", w.url).Replace(launcher))
 	if err := os.Chmod(filepath.Join(w.home, "bin/cloakroom"), 0o700); err != nil {
 		t.Fatal(err)

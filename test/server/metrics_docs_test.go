@@ -294,6 +294,6 @@ func TestEachCauseAndEachMetricOfTheDocsIsSeen(t *testing.T) {
 	if a := enrolled.must(enrolled.signIn("u_account_changed0", goodPassword)); a.code() != "second_factor_required" {
 		t.Errorf("a password that is not enough: %s", a)
 	}
-	eventually(t, "a sign-in that waits", func() bool { return scrape(t, addr).sum("signins_pending", "", "") == 1 })
+	waitForCount(t, addr, "signins_pending", 1)
 	readMetricsPage(t).hold(t, scrape(t, addr))
 }
