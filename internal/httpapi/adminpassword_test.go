@@ -237,7 +237,7 @@ func TestANewPasswordThatStopsHalfWayIsTold(t *testing.T) {
 		var calls atomic.Int64
 		plan := &storetest.FaultPlan{Before: func(call string) error {
 			kind, name, _ := strings.Cut(call, ".")
-			act := kind == "factor" || kind == "link" || kind == "account" && name != "Load"
+			act := kind == "factor" || kind == "federation" || kind == "account" && name != "Load"
 			if armed.Load() && act && calls.Add(1) == n {
 				return storetest.ErrFault
 			}
@@ -271,7 +271,7 @@ func failingAct(t *testing.T, n int64, mails bool) (failing stores, armed *atomi
 	armed, calls = new(atomic.Bool), new(atomic.Int64)
 	plan := &storetest.FaultPlan{Before: func(call string) error {
 		kind, name, _ := strings.Cut(call, ".")
-		act := kind == "factor" || kind == "link" || kind == "mail" && mails || kind == "account" && name != "Load"
+		act := kind == "factor" || kind == "federation" || kind == "mail" && mails || kind == "account" && name != "Load"
 		if armed.Load() && act && calls.Add(1) == n {
 			return storetest.ErrFault
 		}
@@ -346,6 +346,7 @@ func TestATakingBackThatStopsHalfWayIsRecorded(t *testing.T) {
 			s.api.Accounts.EndMailed = s.api.Letters.EndChanges
 			root, u := s.as(s.superuser("root")), s.user("ada")
 			s.waysInto(u)
+			s.as(u)
 			u = s.load(u.ID)
 			take := func() *answer { return root.send("POST", adminPath+"/users/"+u.ID+"/compromised", nil) }
 			armed.Store(true)

@@ -204,8 +204,13 @@ func TestOneLinkBeginsOneAccountWithOnePasskey(t *testing.T) {
 		secret := s.signUpLink("ada@example.com")
 		var bodies [6]map[string]any
 		var devices [6]*passkeytest.Device
+		handles := map[string]bool{} // an authenticator keeps one passkey for each
 		for n := range bodies {
 			devices[n], bodies[n] = s.client().firstPasskey(secret, fmt.Sprint("ada", n))
+			handles[string(devices[n].Handle)] = true
+		}
+		if len(handles) != len(bodies) {
+			t.Errorf("%d ceremonies have %d user handles", len(bodies), len(handles))
 		}
 		var all sync.WaitGroup
 		var made, who atomic.Int32
