@@ -128,7 +128,7 @@ type Tx interface {
 
 	// Join spends the link with which a user joins that Create has added in this step, and adds the user's passkey if there is one, with the
 	// handle and the recovery codes. ErrSpent.Link if there is no such link; factor.ErrExists if the credential or the handle is another
-	// user's. ErrLacks.Join if the Store can't do this in the same step, as its Lacks says then.
+	// user's. ErrLacks.Join if the Store can't do this in the same step. It isn't called unless the Store says that it can (see the Lacks of package store).
 	Join(user string, j Joining) error
 
 	// Group returns the group of this name. ErrNotFound.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/factor"
+	"github.com/cloakroom-auth/cloakroom/mail"
 )
 
 // joined is what a transaction of accounts has done in other stores, which stay locked until it ends.
@@ -24,6 +25,11 @@ func (j *joined) end(kept bool) {
 	for _, unlock := range j.unlock {
 		unlock()
 	}
+}
+
+// Joins reports whether these are the stores of the same [DB], to which Join writes. f may be nil: then no one has a passkey.
+func (a *accounts) Joins(m mail.Store, f factor.Store) bool {
+	return m == mail.Store(a.outbox) && (f == nil || f == factor.Store(a.factors))
 }
 
 func (t accountTx) Join(user string, j account.Joining) error {

@@ -73,6 +73,27 @@ func linksLeft(t testing.TB, s store.Set, signUp, invited bool) {
 
 var joinCases = []testCase[store.Set]{
 	{
+		"no account joins what is in another store", "Joins: false for other stores",
+		func(t *testing.T, s store.Set) {
+			withoutFactors, otherFactors, otherMail, otherAccounts := s, s, s, s
+			withoutFactors.Factors = nil
+			otherFactors.Factors = struct{ factor.Store }{s.Factors}
+			otherMail.Mail = struct{ mail.Store }{s.Mail}
+			otherAccounts.Accounts = struct{ account.Store }{s.Accounts}
+			for what, c := range map[string]struct {
+				set   store.Set
+				lacks bool
+			}{
+				"one database": {s, false}, "no factors": {withoutFactors, false}, "other factors": {otherFactors, true},
+				"another outbox": {otherMail, true}, "a wrapper of accounts": {otherAccounts, true},
+			} {
+				if got := c.set.Lacks().Join; got != c.lacks {
+					t.Errorf("%s: Join is lacking: %v, want %v", what, got, c.lacks)
+				}
+			}
+		},
+	},
+	{
 		"a user joins by a link, which is spent", "Join spends the link",
 		func(t *testing.T, s store.Set) {
 			mailedLinks(t, s)

@@ -288,3 +288,26 @@ func TestWhereNoAccountBeginsWithAPasskey(t *testing.T) {
 		}
 	}
 }
+
+// TestNoPasskeyGoesWhereItIsNotRead: links and accounts are in one database, and passkeys in another. No account begins with one, and the link still
+// makes an account with a password.
+func TestNoPasskeyGoesWhereItIsNotRead(t *testing.T) {
+	t.Attr("threat", "SU13")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{mail: openTo(), stores: func(t *testing.T) stores {
+			set, other := open(t), open(t)
+			set.Factors, set.Signins = other.Factors, other.Signins
+			return set
+		}})
+		s.superuser("root")
+		secret := s.signUpLink("ada@example.com")
+		if r := s.client().send("GET", "/api/auth/methods", nil); r.field("signup_passkey") != false || r.field("passkey") != true {
+			t.Errorf("methods say %s", r.body)
+		}
+		r := s.client().send("POST", firstPasskeyPath+"/options", map[string]string{"secret": secret, "username": "ada"})
+		if !isProblem(r, 400, "passkeys_off") {
+			t.Errorf("options: got %d %s", r.StatusCode, r.body)
+		}
+		ok(t, s.client().send("POST", "/api/auth/signup/complete", completing(secret, "ada", goodPassword)))
+	})
+}

@@ -5,12 +5,18 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/factor"
+	"github.com/cloakroom-auth/cloakroom/mail"
 )
 
 // joins are the stores that have a part in the step in which a user joins.
 type joins struct {
 	factors *factors
 	outbox  *outbox
+}
+
+// Joins reports whether these are the stores of the same [DB], to which Join writes. f may be nil: then no one has a passkey.
+func (a *accounts) Joins(m mail.Store, f factor.Store) bool {
+	return m == mail.Store(a.joins.outbox) && (f == nil || f == factor.Store(a.joins.factors))
 }
 
 func (t accountTx) Join(user string, j account.Joining) error {
