@@ -73,7 +73,7 @@ var layers = map[string]layer{
 
 	// Where things are kept.
 	"internal/sqlstore": {
-		own:    []string{"account", "audit", "factor", "federation", "mail", "session", "signin", "throttle", "token", "sealed", "store", "webhook"},
+		own:    []string{"account", "audit", "factor", "federation", "mail", "password", "session", "signin", "throttle", "token", "sealed", "store", "webhook"},
 		others: []string{"github.com/pressly/goose/v3"},
 	},
 	"internal/nearcache/fence": {own: []string{"internal/feed"}},

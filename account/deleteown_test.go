@@ -13,7 +13,8 @@ import (
 // TestASuperuserIsFoundAmongMany: the other superuser is looked for until the last user, and a user of another epoch isn't deleted.
 func TestASuperuserIsFoundAmongMany(t *testing.T) {
 	t.Attr("threat", "PD03")
-	ctx, store := t.Context(), memory.New().Accounts
+	ctx, inner := t.Context(), memory.New().Accounts
+	store := &counting{Store: inner}
 	s := &account.Service{Store: store}
 	add := func(name string, super bool) *account.User {
 		t.Helper()
@@ -30,6 +31,9 @@ func TestASuperuserIsFoundAmongMany(t *testing.T) {
 	if err := s.DeleteOwn(ctx, first.ID, "now"); !errors.Is(err, account.ErrDenied.LastAdministrator) {
 		t.Errorf("the only superuser: %v", err)
 	}
+	if store.listed > 10 { // of some hundred thousand, the time of a request would be over
+		t.Errorf("%d users were read to find another superuser", store.listed)
+	}
 	last := add("last", true)
 	if err := s.DeleteOwn(ctx, first.ID, "before"); !errors.Is(err, account.ErrEpochChanged) {
 		t.Errorf("with another epoch: %v", err)
@@ -42,6 +46,45 @@ func TestASuperuserIsFoundAmongMany(t *testing.T) {
 	}
 	if err := s.DeleteOwn(ctx, last.ID, "now"); !errors.Is(err, account.ErrDenied.LastAdministrator) {
 		t.Errorf("the last one: %v", err)
+	}
+}
+
+// counting is a store that counts the users that it lists.
+type counting struct {
+	account.Store
+	listed int
+}
+
+func (c *counting) List(ctx context.Context, q account.Query) ([]*account.User, error) {
+	found, err := c.Store.List(ctx, q)
+	c.listed += len(found)
+	return found, err
+}
+
+// TestAUserWhoBecomesASuperuserMeanwhile is deleted if there is another superuser, and stays if there is none.
+func TestAUserWhoBecomesASuperuserMeanwhile(t *testing.T) {
+	t.Attr("threat", "PD03")
+	for _, others := range []bool{true, false} {
+		ctx, store := t.Context(), memory.New().Accounts
+		all := []*account.User{{Username: "ada"}, {Username: "bob", IsSuperuser: others}}
+		for _, u := range all {
+			u.IsActive, u.Epoch = true, "now"
+			if err := store.Create(ctx, u); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := &account.Service{Store: changing{store, func() {
+			if _, err := store.Change(ctx, all[0].ID, func(u *account.User) error { u.IsSuperuser = true; return nil }); err != nil {
+				t.Error(err)
+			}
+		}}}
+		err := s.DeleteOwn(ctx, all[0].ID, "now")
+		if others && err != nil || !others && !errors.Is(err, account.ErrDenied.LastAdministrator) {
+			t.Errorf("with another superuser %v: %v", others, err)
+		}
+		if _, err := store.Load(ctx, all[0].ID); errors.Is(err, account.ErrNotFound) != others {
+			t.Errorf("with another superuser %v, the user is %v", others, err)
+		}
 	}
 }
 

@@ -560,34 +560,35 @@ func (s *Service) Delete(ctx context.Context, id string) error {
 // DeleteOwn deletes a user who has asked for it, which ends all sessions and tokens of the user. [ErrDenied].LastAdministrator if the user is the
 // only superuser who isn't disabled; [ErrEpochChanged] if the user has another epoch, is disabled, or was deleted meanwhile.
 func (s *Service) DeleteOwn(ctx context.Context, id, epoch string) error {
-	before, err := s.store().Load(ctx, id)
-	if errors.Is(err, ErrNotFound) {
-		return ErrEpochChanged
-	}
-	if err != nil {
-		return err
-	}
 	for other := ""; ; {
+		before, err := s.store().Load(ctx, id)
+		if errors.Is(err, ErrNotFound) {
+			return ErrEpochChanged
+		}
+		if err != nil {
+			return err
+		}
 		if before.IsSuperuser {
 			if other, err = s.nextSuperuser(ctx, id, other); err != nil {
 				return err
 			}
 		}
-		err := s.transact(ctx, func(a act) error { return a.deleteOwn(id, epoch, other) })
+		err = s.transact(ctx, func(a act) error { return a.deleteOwn(id, epoch, other, before.IsSuperuser) })
 		if err == nil {
 			s.changed(id)
 		}
-		if !errors.Is(err, errNoSuperuser) {
+		if !errors.Is(err, errRightsMoved) {
 			return err
 		}
 	}
 }
 
-// errNoSuperuser says that a user who was a superuser a moment ago isn't any more.
-var errNoSuperuser = errors.New("the other user is no superuser any more")
+// errRightsMoved says that the user has become a superuser, or that the other user isn't one any more, since they were read.
+var errRightsMoved = errors.New("who is a superuser has changed meanwhile")
 
-// deleteOwn deletes a user. Of two superusers who do so at the same time one stays, since other is read in the step that deletes.
-func (a act) deleteOwn(id, epoch, other string) error {
+// deleteOwn deletes a user. Of two superusers who do so at the same time one stays, since other is read in the step that deletes. searched
+// reports whether another superuser was looked for.
+func (a act) deleteOwn(id, epoch, other string, searched bool) error {
 	u, err := a.Load(id)
 	if errors.Is(err, ErrNotFound) || err == nil && (!u.IsActive || u.Epoch != epoch) {
 		return ErrEpochChanged
@@ -598,12 +599,15 @@ func (a act) deleteOwn(id, epoch, other string) error {
 	if !u.IsSuperuser {
 		return a.Delete(id)
 	}
+	if !searched {
+		return errRightsMoved
+	}
 	if other == "" {
 		return ErrDenied.LastAdministrator
 	}
 	switch left, err := a.Load(other); {
 	case errors.Is(err, ErrNotFound), err == nil && !isAdministrator(left):
-		return errNoSuperuser
+		return errRightsMoved
 	case err != nil:
 		return err
 	}
@@ -615,7 +619,7 @@ func isAdministrator(u *User) bool { return u.IsActive && u.IsSuperuser }
 // nextSuperuser returns the ID of the first superuser after a user who isn't disabled, and isn't the user with this ID; "" if there is none.
 func (s *Service) nextSuperuser(ctx context.Context, id, after string) (string, error) {
 	for {
-		page, err := s.store().List(ctx, Query{After: after, Limit: superuserPage})
+		page, err := s.store().List(ctx, Query{Superusers: true, After: after, Limit: superuserPage})
 		if err != nil || len(page) == 0 {
 			return "", err
 		}
@@ -628,7 +632,7 @@ func (s *Service) nextSuperuser(ctx context.Context, id, after string) (string, 
 	}
 }
 
-const superuserPage = 500 // users that are read at a time
+const superuserPage = 50 // superusers that are read at a time, since some may be disabled
 
 // Lookup returns the user with this username or e-mail address, or else the user with this ID: if one user is named "7" and
 // another has the ID 7, it returns the one with the name. [ErrNotFound].

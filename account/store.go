@@ -9,10 +9,11 @@ import (
 
 // Query selects users for [Store.List].
 type Query struct {
-	Search string // part of the username, e-mail or name, case-insensitive; "": all users
-	Group  string // only members of this group; "": all users
-	After  string // only users that come after the one with this ID, in the order of their IDs; for paging
-	Limit  int    // 0: all
+	Search     string // part of the username, e-mail or name, case-insensitive; "": all users
+	Group      string // only members of this group; "": all users
+	Superusers bool   // only superusers, also disabled ones; false: all users
+	After      string // only users that come after the one with this ID, in the order of their IDs; for paging
+	Limit      int    // 0: all
 }
 
 // Store stores users and groups. Implementations are safe for concurrent use, never read the clock, keep the promises of

@@ -243,6 +243,9 @@ func (a *accounts) List(ctx context.Context, q account.Query) ([]*account.User, 
 		args = append(args, "%"+strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(q.Search)+"%")
 		where += fmt.Sprintf(` AND %s LIKE lower(CAST($%d AS TEXT)) ESCAPE '\'`, a.searchedText(), len(args))
 	}
+	if q.Superusers {
+		where += ` AND u.` + quote("is_superuser")
+	}
 	where += ` ORDER BY ` + key
 	if q.Limit > 0 {
 		where += fmt.Sprintf(` LIMIT %d`, q.Limit)

@@ -157,7 +157,7 @@ func (a *accounts) List(ctx context.Context, q account.Query) ([]*account.User, 
 	search := account.CanonicalLogin(q.Search)
 	for id, u := range a.users {
 		member := q.Group == "" || slices.Contains(u.Groups, q.Group)
-		if (q.After == "" || compareIDs(id, q.After) > 0) && member && matches(u, search) {
+		if (q.After == "" || compareIDs(id, q.After) > 0) && member && (u.IsSuperuser || !q.Superusers) && matches(u, search) {
 			found = append(found, a.copy(u))
 		}
 	}

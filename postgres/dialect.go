@@ -31,6 +31,7 @@ var dialect = sqlstore.Dialect{
 	Unprepared: true, // pgx prepares statements by itself, where that is possible
 	Bytes:      func(text string) any { return []byte(text) },
 	Unique:     func(err error) bool { return hasCode(err, "23505") },
+	ForeignKey: foreignKey,
 	Undone:     func(err error) bool { return hasCode(err, "40001", "40P01") || isReadOnly(err) }, // serialization failure, deadlock
 	Lost:       isLost,
 	JSONArray:  func(item string) string { return "json_agg(" + item + ")" },
@@ -85,6 +86,15 @@ func quoted(schema string) string { return `"` + schema + `"` }
 func hasCode(err error, codes ...string) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && slices.Contains(codes, e.Code)
+}
+
+// foreignKey reports whether err is of a foreign key, and the table that has it. A key with RESTRICT has a code of its own.
+func foreignKey(err error) (table string, broken bool) {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok || e.Code != "23503" && e.Code != "23001" {
+		return "", false
+	}
+	return e.TableName, true
 }
 
 // isReadOnly reports whether the server has turned read-only. Nothing was written, and all connections to it are closed.

@@ -86,6 +86,52 @@ func TestStoresWithAProgramsOwnPool(t *testing.T) {
 	})
 }
 
+// TestAProgramsRowsKeepAUser who is referred to, and a group: also where the foreign key is checked with the commit. The error names the
+// table. Without the row the user can be deleted.
+func TestAProgramsRowsKeepAUser(t *testing.T) {
+	t.Parallel() // it mostly waits
+	url := pgserver.Test(t)
+	db := lentStores(t, url, lend(t, url, nil))
+	for _, table := range []struct{ name, rule string }{{"orders", ""}, {"kept", "ON DELETE RESTRICT"}, {"later", "DEFERRABLE INITIALLY DEFERRED"}} {
+		sql(t, url, `CREATE TABLE `+table.name+` (buyer BIGINT REFERENCES cloakroom.users (id) `+table.rule+`)`)
+		u := &account.User{Username: "ada", IsActive: true, Epoch: "now"}
+		must(t, db.Accounts.Create(t.Context(), u))
+		sql(t, url, `INSERT INTO `+table.name+` VALUES (`+u.ID+`)`)
+		service := &account.Service{Store: db.Accounts}
+		for name, remove := range map[string]func() error{
+			"by a store": func() error { return db.Accounts.Delete(t.Context(), u.ID) },
+			"by others":  func() error { return service.Delete(t.Context(), u.ID) },
+			"by oneself": func() error { return service.DeleteOwn(t.Context(), u.ID, "now") },
+		} {
+			if err := remove(); !isProtected(err, table.name) {
+				t.Errorf("%s, %s: %v", table.name, name, err)
+			}
+			if _, err := db.Accounts.Load(t.Context(), u.ID); err != nil {
+				t.Errorf("%s, %s: %v", table.name, name, err)
+			}
+		}
+		sql(t, url, `DELETE FROM `+table.name)
+		if err := service.DeleteOwn(t.Context(), u.ID, "now"); err != nil {
+			t.Errorf("%s, without the row: %v", table.name, err)
+		}
+	}
+	sql(t, url, `CREATE TABLE shelf (team BIGINT REFERENCES cloakroom.groups (id))`)
+	must(t, db.Accounts.SetGroup(t.Context(), account.Group{Name: "staff"}))
+	sql(t, url, `INSERT INTO shelf SELECT id FROM cloakroom.groups`)
+	if err := db.Accounts.DeleteGroup(t.Context(), "staff"); !isProtected(err, "shelf") {
+		t.Errorf("a group: %v", err)
+	}
+}
+
+func isProtected(err error, table string) bool {
+	invalid, ok := errors.AsType[*account.InvalidError](err)
+	if !ok || len(invalid.Fields["non_field_errors"]) != 1 {
+		return false
+	}
+	p := invalid.Fields["non_field_errors"][0]
+	return p.Code == "protected" && strings.Contains(p.Message, "("+table+")")
+}
+
 // TestEveryStatementNamesItsSchema: on a connection whose search path leads nowhere, each can be prepared.
 func TestEveryStatementNamesItsSchema(t *testing.T) {
 	url := pgserver.Test(t)

@@ -19,16 +19,23 @@ import (
 )
 
 var dialect = sqlstore.Dialect{
-	Name:      "sqlite3",
-	Bytes:     func(text string) any { return text },
-	Unique:    isUnique,
-	JSONArray: func(item string) string { return "nullif(json_group_array(" + item + "), '[]')" },
-	Number:    func(column string) string { return "CAST(" + column + " AS INTEGER)" },
-	Position:  func(text, part string) string { return "instr(" + text + ", " + part + ")" },
+	Name:       "sqlite3",
+	Bytes:      func(text string) any { return text },
+	Unique:     isUnique,
+	ForeignKey: func(err error) (table string, broken bool) { return "", isForeignKey(err) },
+	JSONArray:  func(item string) string { return "nullif(json_group_array(" + item + "), '[]')" },
+	Number:     func(column string) string { return "CAST(" + column + " AS INTEGER)" },
+	Position:   func(text, part string) string { return "instr(" + text + ", " + part + ")" },
 }
 
 func isUnique(err error) bool {
 	return hasCode(err, sqlitelib.SQLITE_CONSTRAINT_UNIQUE, sqlitelib.SQLITE_CONSTRAINT_PRIMARYKEY)
+}
+
+// isForeignKey reports whether err is of a foreign key. One with RESTRICT has the code of triggers.
+func isForeignKey(err error) bool {
+	return hasCode(err, sqlitelib.SQLITE_CONSTRAINT_FOREIGNKEY) ||
+		hasCode(err, sqlitelib.SQLITE_CONSTRAINT_TRIGGER) && strings.Contains(err.Error(), "FOREIGN KEY constraint failed")
 }
 
 // hasCode reports whether err is an SQLite error with one of these codes. A primary code matches all its extended codes.

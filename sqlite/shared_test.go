@@ -4,12 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/federation"
 	"github.com/cloakroom-auth/cloakroom/sqlite"
@@ -85,6 +87,57 @@ func TestStoresInAProgramsOwnFile(t *testing.T) {
 	t.Run("links", func(t *testing.T) {
 		storetest.Links(t, func(t *testing.T) federation.Store { return shared(t).Links })
 	})
+}
+
+// TestAProgramsRowsKeepAUser who is referred to, and a group: also where the foreign key is checked with the commit. Without the row the
+// user can be deleted.
+func TestAProgramsRowsKeepAUser(t *testing.T) {
+	theirs := programs(t)
+	db, err := sqlite.ProgramDB{DB: theirs}.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	execute(t, theirs, `CREATE TABLE orders (buyer INTEGER REFERENCES cloakroom_users (id));
+		CREATE TABLE kept (buyer INTEGER REFERENCES cloakroom_users (id) ON DELETE RESTRICT);
+		CREATE TABLE later (buyer INTEGER REFERENCES cloakroom_users (id) DEFERRABLE INITIALLY DEFERRED);
+		CREATE TABLE shelf (team INTEGER REFERENCES cloakroom_groups (id))`)
+	for _, table := range []string{"orders", "kept", "later"} {
+		u := &account.User{Username: "ada", IsActive: true, Epoch: "now"}
+		if err := db.Accounts.Create(t.Context(), u); err != nil {
+			t.Fatal(err)
+		}
+		execute(t, theirs, `INSERT INTO `+table+` VALUES (?)`, u.ID)
+		service := &account.Service{Store: db.Accounts}
+		for name, remove := range map[string]func() error{
+			"by a store": func() error { return db.Accounts.Delete(t.Context(), u.ID) },
+			"by others":  func() error { return service.Delete(t.Context(), u.ID) },
+			"by oneself": func() error { return service.DeleteOwn(t.Context(), u.ID, "now") },
+		} {
+			if err := remove(); !isProtected(err) {
+				t.Errorf("%s, %s: %v", table, name, err)
+			}
+			if _, err := db.Accounts.Load(t.Context(), u.ID); err != nil {
+				t.Errorf("%s, %s: %v", table, name, err)
+			}
+		}
+		execute(t, theirs, `DELETE FROM `+table)
+		if err := service.DeleteOwn(t.Context(), u.ID, "now"); err != nil {
+			t.Errorf("%s, without the row: %v", table, err)
+		}
+	}
+	if err := db.Accounts.SetGroup(t.Context(), account.Group{Name: "staff"}); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, theirs, `INSERT INTO shelf SELECT id FROM cloakroom_groups`)
+	if err := db.Accounts.DeleteGroup(t.Context(), "staff"); !isProtected(err) {
+		t.Errorf("a group: %v", err)
+	}
+}
+
+func isProtected(err error) bool {
+	invalid, ok := errors.AsType[*account.InvalidError](err)
+	return ok && len(invalid.Fields["non_field_errors"]) == 1 && invalid.Fields["non_field_errors"][0].Code == "protected"
 }
 
 // TestAProgramsOwnFileStaysItsOwn: its header, its tables and the settings of its connections stay, and each thing that is made

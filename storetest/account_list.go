@@ -74,6 +74,24 @@ var accountListCases = []testCase[account.Store]{
 		},
 	},
 	{
+		"superusers are listed", "Query.Superusers: only superusers, also disabled ones",
+		func(t *testing.T, s account.Store) {
+			picks(t, s, account.Query{Superusers: true})
+			var last string
+			for _, name := range []string{"ann", "bob", "carl", "dora"} {
+				u := user(name)
+				u.IsSuperuser, u.IsActive, u.IsStaff = name != "bob", name != "carl", true
+				last = enrolled(t, s, u).ID
+			}
+			picks(t, s, account.Query{Superusers: true}, "ann", "carl", "dora")
+			picks(t, s, account.Query{Superusers: true, Limit: 2}, "ann", "carl")
+			picks(t, s, account.Query{Superusers: true, Search: "DORA", Limit: 1}, "dora")
+			picks(t, s, account.Query{Superusers: true, After: last})
+			alters(t, s, last, func(u *account.User) { u.IsSuperuser = false })
+			picks(t, s, account.Query{Superusers: true}, "ann", "carl")
+		},
+	},
+	{
 		"a search text is not a pattern", "Query.Search: part of …",
 		func(t *testing.T, s account.Store) {
 			for _, name := range []string{"50%", "a_b", `back\slash`, "axb", "a*b", "5000"} {

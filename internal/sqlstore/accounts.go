@@ -134,6 +134,9 @@ func (a *accounts) listing(q account.Query) (query string, args []any, ok bool) 
 		query += ` AND u.id IN (SELECT m.user_id FROM members m JOIN groups g ON g.id = m.group_id WHERE g.name = $` +
 			strconv.Itoa(len(args)) + `)`
 	}
+	if q.Superusers {
+		query += ` AND u.is_superuser`
+	}
 	query += ` ORDER BY u.id`
 	if q.Limit > 0 {
 		query += ` LIMIT ` + strconv.Itoa(q.Limit)

@@ -13,18 +13,25 @@ import (
 // Transact runs one transaction at a time, and none beside a write to groups, because the rights of the acting user may come
 // from any group. Users are locked as they are loaded.
 func (a *accounts) Transact(ctx context.Context, do func(account.Tx) error) error {
-	return a.dialect.transaction(ctx, a.write, func(t tx) error {
+	deleted := ""
+	err := a.dialect.transaction(ctx, a.write, func(t tx) error {
 		if _, err := t.exec(a.lockRights); err != nil {
 			return fmt.Errorf("lock groups: %w", err)
 		}
-		return do(accountTx{a, t})
+		return do(accountTx{a, t, &deleted})
 	})
+	if deleted != "" {
+		return a.explainDeletion(err, deleted)
+	}
+	return err
 }
 
 // accountTx is an account.Tx.
 type accountTx struct {
 	*accounts
 	tx tx
+
+	deleted *string // "user" or "group" if do has deleted one; "" otherwise
 }
 
 func (t accountTx) Load(id string) (*account.User, error) {
@@ -52,7 +59,10 @@ func (t accountTx) Change(u *account.User) error {
 	return t.update(t.tx, n, before, u)
 }
 
-func (t accountTx) Delete(id string) error { return t.remove(t.tx, id) }
+func (t accountTx) Delete(id string) error {
+	*t.deleted = "user"
+	return t.remove(t.tx, id)
+}
 
 func (t accountTx) SetReset(id string, secretHash [32]byte, expires int64) error {
 	return t.setReset(t.tx, id, secretHash, expires)
@@ -120,6 +130,7 @@ func (t accountTx) DeleteGroup(name string) error {
 	if !t.dialect.holds(name) {
 		return account.ErrNotFound
 	}
+	*t.deleted = "group"
 	n, err := t.tx.exec(t.groups.delete, name)
 	if err != nil {
 		return fmt.Errorf("delete group: %w", err)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/password"
 )
 
 func (a *accounts) Create(ctx context.Context, u *account.User) error {
@@ -121,7 +122,25 @@ func (a *accounts) readLocked(t tx, id int64) (*account.User, error) {
 }
 
 func (a *accounts) Delete(ctx context.Context, id string) error {
-	return a.dialect.transaction(ctx, a.write, func(t tx) error { return a.remove(t, id) })
+	err := a.dialect.transaction(ctx, a.write, func(t tx) error { return a.remove(t, id) })
+	return a.explainDeletion(err, "user")
+}
+
+// explainDeletion returns the error of a transaction that deletes a user or a group. A program's own tables may refer to either, with a
+// foreign key that fails in the statement, or in the commit if it is deferred. Retrying doesn't help then.
+func (a *accounts) explainDeletion(err error, of string) error {
+	if err == nil {
+		return nil
+	}
+	table, broken := a.dialect.ForeignKey(err)
+	if !broken {
+		return err
+	}
+	if table != "" {
+		table = " (" + table + ")"
+	}
+	message := "Rows of the application's own tables refer to this " + of + table + ". Delete those first."
+	return &account.InvalidError{Fields: map[string][]password.Problem{"non_field_errors": {{Code: "protected", Message: message}}}}
 }
 
 func (a *accounts) remove(t tx, id string) error {

@@ -29,6 +29,10 @@ type Dialect struct {
 	// Unique reports whether err means that a unique key exists already.
 	Unique func(err error) bool
 
+	// ForeignKey reports whether err means that a foreign key was broken: one of a program's own tables, when a user or group is
+	// deleted. table is the one that has the key; "" if the database doesn't name it.
+	ForeignKey func(err error) (table string, broken bool)
+
 	// Undone reports whether err means that the database rolled back a transaction that may succeed if it is repeated, such as
 	// one of two that waited for each other. Lost reports whether err means that the connection was lost: a statement or a
 	// commit in progress may have been done or not, and a transaction before its commit was not. Nil: no error means that.
