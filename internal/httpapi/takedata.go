@@ -77,7 +77,7 @@ func newTakenEvent(e *audit.Event, user string) takenEvent {
 	}
 	out.About, out.Session = "you", e.Session
 	for name, value := range e.Detail {
-		if out.By != "you" && !slices.Contains(sharedDetail, name) {
+		if out.By != "you" && !slices.Contains(sharedDetail, name) || slices.Contains(othersDetail, name) {
 			continue
 		}
 		if out.Detail == nil {
@@ -90,6 +90,9 @@ func newTakenEvent(e *audit.Event, user string) takenEvent {
 
 // sharedDetail are the details that say what was done to an account, and nothing of who has done it.
 var sharedDetail = []string{"change", "kept", "kind"}
+
+// othersDetail are the details that name another person also in what the user has done: who has sent the invitation that made the account.
+var othersDetail = []string{"inviter"}
 
 // takeData answers with a file of all that is kept about the caller. It is a POST because a link on another site's page could cause a GET.
 func takeData(a *API) http.Handler {

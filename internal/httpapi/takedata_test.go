@@ -172,6 +172,33 @@ func TestTheDataHasNothingOfOthers(t *testing.T) {
 	if got = got[len(got)-5:]; !slices.Equal(got, want) {
 		t.Errorf("the first events are %q, want %q", got, want)
 	}
+
+	s = start(t, options{mail: byInvitation()})
+	s.superuser("root")
+	inviter, c := s.inviter("boss")
+	ok(t, c.send("POST", invitationsPath, map[string]any{"email": "ada@example.com"}))
+	_, secret := s.link(s.box.next(t, 0))
+	invited := s.client()
+	ok(t, invited.send("POST", "/api/auth/signup/complete", completing(secret, "ada", goodPassword)))
+	if !s.logged(`"msg":"user_created"`, `"login":"ada"`, `"inviter":"`+inviter.ID+`"`) {
+		t.Fatal("the audit log doesn't say who has invited the user")
+	}
+	r = invited.send("POST", dataPath, nil)
+	ok(t, r)
+	created := false
+	for _, e := range takenOf(t, r.body)["events"].([]any) {
+		e := e.(map[string]any)
+		detail, _ := e["detail"].(map[string]any)
+		created = created || e["event"] == "user_created" && e["by"] == "you" && detail["invitation"] != ""
+		for name, value := range detail {
+			if name == "inviter" || value == inviter.ID {
+				t.Errorf("the data says who has invited the user: %v", e)
+			}
+		}
+	}
+	if !created {
+		t.Errorf("the data doesn't say how the account was made:\n%s", r.body)
+	}
 }
 
 // TestTheDataEndsWithItsSession: a slow client gets no more of it once the session has ended, and no whole document.
