@@ -277,7 +277,7 @@ async function settle(ask: () => Promise<Credential | null>): Promise<object | u
 
 /** Tells the developer, in the console, why a browser refuses passkeys. */
 function explainAddress(): void {
-  if (/^[\d.]+$|^\[/.test(location.hostname)) void import("./explain.js").then((it) => it.explainPasskeys(location));
+  if (/^[\d.]+$|^\[/.test(location.hostname)) void import("./explain.js").then((it) => it.explainPasskeys(location), () => {}); // a page that is left explains nothing
 }
 
 /** What PublicKeyCredential.toJSON returns, which Safari lacks before 18.4. */

@@ -45,7 +45,7 @@ export function createSender(options: SenderOptions): Sender {
 
   /** Warns the developer, in the console, if a page of another origin can't work. */
   function explain(failed?: boolean): void {
-    if (page && page.origin !== url.origin) void import("./explain.js").then((it) => it.explain(page, url, failed));
+    if (page && page.origin !== url.origin) void import("./explain.js").then((it) => it.explain(page, url, failed), () => {}); // a page that is left explains nothing
   }
   explain();
 
