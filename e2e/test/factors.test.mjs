@@ -91,7 +91,7 @@ test("an authenticator app and recovery codes", async (t) => {
   });
 
   await t.test("recovery codes can be downloaded, and only they are printed", async () => {
-    const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Download" }).click()]);
+    const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Download", exact: true }).click()]);
     assert.equal(file.suggestedFilename(), "cloakroom-recovery-codes.txt");
     const lines = (await readFile(await file.path(), "utf8")).trim().split("\n");
     assert.match(lines[0], /^Recovery codes for 127\.0\.0\.1/);

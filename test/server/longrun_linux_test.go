@@ -291,7 +291,7 @@ func (r *run) picture() string {
 			}
 		}
 		fmt.Fprintf(&b, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/><text class=\"dim\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.0f</text><text class=\"dim\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">0</text><text x=\"%d\" y=\"%.1f\">%s</text>\n",
-			left, width-right, bottom, bottom, left-8, bottom-high+10, top, left-8, bottom, left+6, bottom-high+10, of.name)
+			left, width-right, bottom, bottom, left-8, bottom-high+10, top, left-8, bottom, left+6, bottom-high+1, of.name)
 		b.WriteString(`<polyline class="line" points="`)
 		for i, s := range r.samples {
 			fmt.Fprintf(&b, "%.1f,%.1f ", x(i), bottom-of.value(s)/top*(high-14))
