@@ -152,9 +152,15 @@ func (s *Server) SetPassword(ctx context.Context, u *account.User, n NewPassword
 	return s.Auth.RemoveEnded(session.WithReason(ctx, endreason.PasswordChanged), u.ID, nil)
 }
 
-// DeleteUser deletes a user with everything that belongs to the account, and ends all sessions and tokens of the user.
+// DeleteUser deletes a user with everything that belongs to the account, and ends all sessions and tokens of the user. Once the account is
+// gone it returns nil: if a store fails then, something is left that opens nothing, and the log says so.
 func (s *Server) DeleteUser(ctx context.Context, u *account.User) error {
-	return s.administration().DeleteUser(ctx, u)
+	deleted, err := s.administration().DeleteUser(ctx, u)
+	if !deleted || err == nil {
+		return err
+	}
+	s.Log.LogAttrs(ctx, slog.LevelError, "something of a deleted account is left", slog.String("user", u.ID), slog.Any("error", err))
+	return nil
 }
 
 // WriteUserData writes all that is kept about a user, as the JSON object that users get when they take their data along

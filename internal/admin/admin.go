@@ -100,21 +100,27 @@ func (s *Service) EditUser(ctx context.Context, id string, change func(*account.
 	return u, nil
 }
 
-// DeleteUser deletes a user with everything that belongs to the account, and ends their sessions and tokens.
-func (s *Service) DeleteUser(ctx context.Context, u *account.User) error {
-	_, err := s.remove(ctx, u, func() error { return s.Accounts.Delete(ctx, u.ID) })
-	return err
+// DeleteUser deletes a user with everything that belongs to the account, and ends their sessions and tokens. deleted reports whether the
+// account is gone, also beside an error: then something of it is left that opens nothing.
+func (s *Service) DeleteUser(ctx context.Context, u *account.User) (deleted bool, err error) {
+	return s.remove(ctx, u, func() error { return s.Accounts.Delete(ctx, u.ID) })
 }
 
-// DeleteOwnAccount is DeleteUser at the wish of the user, who must still be as u says. deleted reports whether the account is gone, also
-// beside an error: then something of it is left that opens nothing. Further errors: those of [account.Service.DeleteOwn].
+// DeleteOwnAccount is DeleteUser at the wish of the user, who must still be as u says. Further errors: those of [account.Service.DeleteOwn].
 func (s *Service) DeleteOwnAccount(ctx context.Context, u *account.User) (deleted bool, err error) {
 	return s.remove(ctx, u, func() error { return s.Accounts.DeleteOwn(ctx, u.ID, u.Epoch) }, slog.String("reason", "the user's own wish"))
 }
 
 // remove deletes a user by do.
 func (s *Service) remove(ctx context.Context, u *account.User, do func() error, why ...slog.Attr) (deleted bool, err error) {
-	if err := s.end(ctx, audit.UserKinds.Deleted, endreason.Deleted, u, do, why...); err != nil {
+	err = s.end(ctx, audit.UserKinds.Deleted, endreason.Deleted, u, func() error {
+		err := do()
+		if err != nil && s.isGone(ctx, u, err) {
+			return nil
+		}
+		return err
+	}, why...)
+	if err != nil {
 		return false, err
 	}
 	// Only now: an account that stays must not lose its second factor. A link that is left by an error opens nothing, and makes room
@@ -133,6 +139,26 @@ func (s *Service) remove(ctx context.Context, u *account.User, do func() error, 
 }
 
 const removeFor = 10 * time.Second
+
+// isGone reports whether a user is deleted although the deletion has failed: a commit may be done and its answer lost. After a refusal it
+// doesn't look, since then it was another who has deleted the user.
+func (s *Service) isGone(ctx context.Context, u *account.User, err error) bool {
+	denied := account.ErrDenied
+	for _, refusal := range []error{
+		account.ErrNotFound, account.ErrEpochChanged, denied.Permission, denied.Outranked, denied.SuperuserOnly, denied.OwnAccount, denied.LastAdministrator,
+	} {
+		if errors.Is(err, refusal) {
+			return false
+		}
+	}
+	if _, refused := errors.AsType[*account.InvalidError](err); refused {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookFor)
+	defer cancel()
+	_, err = s.Accounts.Store.Load(ctx, u.ID)
+	return errors.Is(err, account.ErrNotFound)
+}
 
 // DisableUser keeps a user from signing in, and ends their sessions, tokens and invitations. After an error call it again.
 func (s *Service) DisableUser(ctx context.Context, u *account.User) error {

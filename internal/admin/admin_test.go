@@ -74,7 +74,7 @@ func TestActsAreRecordedOnceTheyAreDone(t *testing.T) {
 	if err := s.DeleteGroup(t.Context(), g); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.DeleteUser(t.Context(), u); err != nil {
+	if _, err := s.DeleteUser(t.Context(), u); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{u.ID + " " + endreason.Deleted}; !slices.Equal(got, want) {

@@ -163,7 +163,12 @@ func removeUser(c *call, _ none) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
-	return none{}, c.admin().DeleteUser(c.ctx(), u)
+	deleted, err := c.admin().DeleteUser(c.ctx(), u)
+	if !deleted {
+		return none{}, err
+	}
+	c.logLeft(u, err)
+	return none{}, nil
 }
 
 func disableUser(c *call, _ none) (adminUserOut, error) {

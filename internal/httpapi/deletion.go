@@ -59,9 +59,7 @@ func deleteOwnAccount(c *call, in deleteIn) (none, error) {
 	if !deleted {
 		return none{}, c.undeleted(notice, err)
 	}
-	if err != nil {
-		c.api.Log.LogAttrs(c.ctx(), slog.LevelError, "something of a deleted account is left", slog.String("user", u.ID), slog.Any("error", err))
-	}
+	c.logLeft(u, err)
 	ctx, cancel := c.afterwards()
 	defer cancel()
 	if err := notice.Done(ctx); err != nil { // the user is told a little later
@@ -72,6 +70,13 @@ func deleteOwnAccount(c *call, in deleteIn) (none, error) {
 	}
 	c.forgetDevice()
 	return none{}, nil
+}
+
+// logLeft logs why something of a deleted account is left; nil: nothing is. The deletion can't be repeated.
+func (c *call) logLeft(u *account.User, err error) {
+	if err != nil {
+		c.api.Log.LogAttrs(c.ctx(), slog.LevelError, "something of a deleted account is left", slog.String("user", u.ID), slog.Any("error", err))
+	}
 }
 
 // undeleted returns the error of a deletion, and forgets the message about it if it surely hasn't happened.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -258,6 +259,7 @@ func TestADeletionIsToldWheneverAStoreFails(t *testing.T) {
 			box.idle = true
 			s := start(t, options{mail: box, stores: func(*testing.T) stores { return inner }})
 			u := s.proven("ada")
+			s.belongings(u)
 			c := s.as(u)
 			first := s.user("first")
 			accepted(t, s.as(first).send("POST", "/api/auth/email/verify/send", nil)) // makes the data key
@@ -284,9 +286,83 @@ func TestADeletionIsToldWheneverAStoreFails(t *testing.T) {
 			if told := box.count("account_deleted"); (told == 1) != gone || told > 1 {
 				t.Errorf("call %d, %+v: gone is %v, and the user was told %d times", n, how, gone, told)
 			}
+			if !how.rest && s.logged(`"msg":"user_deleted"`, `"user":"`+u.ID+`"`) != gone {
+				t.Errorf("call %d, %+v: gone is %v, and the event %v", n, how, gone, !gone)
+			}
 			if len(plan.Calls()) < n {
 				break
 			}
+			if call := plan.Calls()[n-1]; !how.rest && gone && strings.HasPrefix(call, "account.") {
+				if left := s.leftOf(u); r.StatusCode != 200 || left != 0 {
+					t.Errorf("%s, %+v: got %d %s, and %d things are left", call, how, r.StatusCode, r.body, left)
+				}
+			}
+		}
+	}
+}
+
+// belongings gives a user a link, a passkey, recovery codes, a mailed link and an invitation.
+func (s *server) belongings(u *account.User) {
+	s.t.Helper()
+	s.linked(u, "ada-1")
+	s.withPasskey(u, factor.Passkey)
+	must(s.t, s.stores.Factors.SetRecoveryCodes(s.t.Context(), u.ID, [][32]byte{{1}}))
+	must(s.t, s.stores.Mail.PutSecret(s.t.Context(), &mail.LinkSecret{Hash: sha256.Sum256([]byte("r")), Kind: "revert", User: u.ID, Expires: time.Now().Unix() + 1000}))
+	must(s.t, s.stores.Mail.PutInvitation(s.t.Context(), &mail.Invitation{ID: "i", Login: "x@example.com", Inviter: u.ID, Hash: sha256.Sum256([]byte("i")), Expires: time.Now().Unix() + 1000}))
+}
+
+// leftOf returns how many of these are left, and sessions.
+func (s *server) leftOf(u *account.User) int {
+	s.t.Helper()
+	p, err := s.stores.Factors.Load(s.t.Context(), u.ID)
+	must(s.t, err)
+	links, err := s.stores.Links.List(s.t.Context(), u.ID)
+	must(s.t, err)
+	secrets, err := s.stores.Mail.SecretsOf(s.t.Context(), u.ID, "revert")
+	must(s.t, err)
+	invitations, err := s.stores.Mail.Invitations(s.t.Context(), "", 10)
+	must(s.t, err)
+	return len(p.Factors) + p.RecoveryCodes + len(links) + len(secrets) + len(invitations) + len(s.records(u.ID))
+}
+
+// TestAnAdministratorsDeletionIsDoneWheneverAStoreFails: once the account is gone the answer says so, since it can't be repeated, and the audit
+// log has it. A commit whose answer is lost leaves nothing.
+func TestAnAdministratorsDeletionIsDoneWheneverAStoreFails(t *testing.T) {
+	t.Attr("threat", "PD02")
+	for _, after := range []bool{false, true} {
+		lost := false
+		for n := 1; ; n++ {
+			inner := inMemory(t)
+			plan := &storetest.FaultPlan{Call: n, After: after}
+			s := start(t, options{mail: newPostbox(), stores: func(*testing.T) stores { return inner }})
+			u := s.user("ada")
+			s.belongings(u)
+			s.as(u)
+			c := s.as(s.superuser("root"))
+			broken := faulty(inner, plan)
+			s.api.Accounts.Store, s.api.Sessions.Store, s.api.Tokens.Store, s.api.Links = broken.Accounts, broken.Sessions, broken.Tokens, broken.Links
+			s.api.Steps.Factors, s.api.Steps.Signins, s.api.Letters.Secrets = broken.Factors, broken.Signins, broken.Mail
+			r := c.send("DELETE", "/api/auth/admin/users/"+u.ID, nil)
+			s.api.Accounts.Store, s.api.Letters.Secrets = inner.Accounts, inner.Mail
+			gone := s.isGone(u)
+			if (r.StatusCode < 300) != gone || !gone && r.StatusCode < 500 {
+				t.Errorf("call %d, %v: got %d %s, gone is %v", n, after, r.StatusCode, r.body, gone)
+			}
+			if s.logged(`"msg":"user_deleted"`, `"user":"`+u.ID+`"`) != gone {
+				t.Errorf("call %d, %v: gone is %v, and the event %v", n, after, gone, !gone)
+			}
+			if len(plan.Calls()) < n {
+				break
+			}
+			if call := plan.Calls()[n-1]; gone && strings.HasPrefix(call, "account.") {
+				lost = lost || after
+				if left := s.leftOf(u); left != 0 {
+					t.Errorf("%s, %v: %d things are left", call, after, left)
+				}
+			}
+		}
+		if lost != after {
+			t.Errorf("the answer of a commit was lost: %v, want %v", lost, after)
 		}
 	}
 }
