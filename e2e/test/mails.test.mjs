@@ -89,7 +89,7 @@ test("nor does it change an address, take an account back, or use an invitation"
     await confirm(link, "ada@example.org");
   });
 
-  await t.test("the former address's way back", async (t) => {
+  await t.test("R12 the former address's way back", async (t) => {
     const link = secretIn(await server.mail("email_changed"));
     await scan(t, browser, link);
     assert.equal(await address(), "ada@example.org");

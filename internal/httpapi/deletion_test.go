@@ -431,6 +431,7 @@ func (protectingTx) Delete(string) error {
 
 // TestADeletionThatIsRepeatedIsOfAnEndedSession.
 func TestADeletionThatIsRepeatedIsOfAnEndedSession(t *testing.T) {
+	t.Attr("threat", "PD02")
 	s := start(t, options{})
 	c := s.as(s.user("ada"))
 	ticket := c.ticket()

@@ -245,6 +245,7 @@ func TestTheDataEndsWithItsSession(t *testing.T) {
 
 // TestNoDataIsSentWhileAStoreFails: it is an outage, or the connection breaks, and what has been sent is no document.
 func TestNoDataIsSentWhileAStoreFails(t *testing.T) {
+	t.Attr("threat", "PD06")
 	for n := 1; ; n++ {
 		inner := inMemory(t)
 		s := start(t, options{stores: func(*testing.T) stores { return inner }})
