@@ -150,7 +150,7 @@ func (c *Config) djangoFeed(ctx context.Context, st *storage) (*nearcache.Config
 		c.Log.LogAttrs(ctx, slog.LevelInfo, "every check asks the database", slog.String("reason", reason))
 		return nil, nil
 	}
-	return c.postgresFeed(ctx, st.feed, strings.TrimPrefix(c.DB, djangoScheme), django.Schema)
+	return c.postgresFeed(ctx, st.feed, strings.TrimPrefix(c.DB, djangoScheme), django.OwnSchema)
 }
 
 // postgresFeed returns the feed of a PostgreSQL database, whose own address is feed. If Config.Feed names it, it must lead to
@@ -234,9 +234,9 @@ type endsSessions struct {
 	tokens   token.Store
 }
 
-// View answers account.View.
-func (a endsSessions) View(ctx context.Context, id string) (*account.User, error) {
-	return account.View(ctx, a.Store, id)
+// LoadForCheck answers account.LoadForCheck.
+func (a endsSessions) LoadForCheck(ctx context.Context, id string) (*account.User, error) {
+	return account.LoadForCheck(ctx, a.Store, id)
 }
 
 func (a endsSessions) Change(ctx context.Context, id string, change func(*account.User) error) (*account.User, error) {

@@ -580,8 +580,8 @@ func (s *Server) flushAudit() error {
 	return nil
 }
 
-// KeyRotation says how [Server.RotateKey] changes the key that signs JWTs.
-type KeyRotation struct {
+// RotationOptions says how [Server.RotateKey] changes the key that signs JWTs.
+type RotationOptions struct {
 	// JWTAlgorithm is the algorithm of the new key: "EdDSA" or "ES256". "": that of the current one.
 	JWTAlgorithm string
 
@@ -594,7 +594,7 @@ type KeyRotation struct {
 
 // RotateKey replaces the server secret and the key that signs JWTs. What was made with earlier ones stays valid, except as r
 // says. Other processes load the new keys by themselves.
-func (s *Server) RotateKey(ctx context.Context, r KeyRotation) error {
+func (s *Server) RotateKey(ctx context.Context, r RotationOptions) error {
 	// The new key for JWTs is made first, so that it, too, is sealed with the new secret in the end.
 	if err := s.jwt.Keys.Rotate(ctx, jwt.Rotation{Algorithm: r.JWTAlgorithm, Drop: r.DropJWTKeys}); err != nil {
 		return err

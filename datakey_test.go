@@ -30,7 +30,7 @@ func TestANewDataKeyIsSealedWithTheNewSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.RotateKey(t.Context(), cloakroom.KeyRotation{Reseal: true}); err != nil {
+	if err := s.RotateKey(t.Context(), cloakroom.RotationOptions{Reseal: true}); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(file)
@@ -85,7 +85,7 @@ func TestANewDataKeyComesToAuthenticatorApps(t *testing.T) {
 	if err := set.Factors.Add(t.Context(), &factor.Factor{ID: "app", User: "7", Kind: factor.TOTP, Data: box}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.RotateKey(t.Context(), cloakroom.KeyRotation{Reseal: true}); err != nil {
+	if err := s.RotateKey(t.Context(), cloakroom.RotationOptions{Reseal: true}); err != nil {
 		t.Fatal(err)
 	}
 	p, err := set.Factors.Load(t.Context(), "7")

@@ -110,24 +110,24 @@ func parseSchema(address string) (engine, error) {
 
 // inOurSchema returns the address with our schema as its search path.
 func inOurSchema(address string) (string, error) {
-	address, err := pg.WithOption(address, "search_path", django.Schema)
+	address, err := pg.WithOption(address, "search_path", django.OwnSchema)
 	if err != nil {
 		return "", errNotDjango
 	}
 	return address, nil
 }
 
-func (p postgresSchema) String() string { return "the schema " + django.Schema + " in it" }
+func (p postgresSchema) String() string { return "the schema " + django.OwnSchema + " in it" }
 
 func (p postgresSchema) open(ctx context.Context) (*storage, error) {
-	if err := (django.Config{Database: p.url}).CreateSchema(ctx); err != nil {
+	if err := (django.Config{Database: p.url}).CreateOwnSchema(ctx); err != nil {
 		return nil, err
 	}
 	return p.postgresURL.open(ctx)
 }
 
 func (p postgresSchema) migrate(ctx context.Context) ([]string, error) {
-	if err := (django.Config{Database: p.url}).CreateSchema(ctx); err != nil {
+	if err := (django.Config{Database: p.url}).CreateOwnSchema(ctx); err != nil {
 		return nil, err
 	}
 	return p.postgresURL.migrate(ctx)

@@ -44,8 +44,8 @@ func (s *Server) ResetLink(ctx context.Context, id string) (link string, expires
 	return s.link(ctx, id, s.administration().ResetLink)
 }
 
-// Compromised says what stays of an account that is declared compromised.
-type Compromised struct {
+// CompromiseOptions says what stays of an account that is declared compromised.
+type CompromiseOptions struct {
 	KeepFactors bool // authenticator apps, passkeys, security keys, recovery codes and links to other providers
 }
 
@@ -53,7 +53,7 @@ type Compromised struct {
 // tokens of the user end, and the password, earlier links and all factors no longer count. It returns a link like that of
 // [Server.ResetLink], which is then the only way in; if factors are kept, a passkey is another. A disabled user stays disabled,
 // and the link works once the user is enabled. After an error, call it again. Errors: [account.ErrNotFound].
-func (s *Server) DeclareCompromised(ctx context.Context, id string, c Compromised) (link string, expires time.Time, err error) {
+func (s *Server) DeclareCompromised(ctx context.Context, id string, c CompromiseOptions) (link string, expires time.Time, err error) {
 	return s.link(ctx, id, func(ctx context.Context, u *account.User) (admin.Link, error) {
 		return s.administration().DeclareCompromised(ctx, u, admin.Compromised(c))
 	})

@@ -19,7 +19,7 @@ func TestAProgramThatTakesAnAccountInHandEndsMailedLinks(t *testing.T) {
 	t.Attr("threat", "R12")
 	for name, measure := range map[string]func(s *cloakroom.Server, ctx context.Context, id string) error{
 		"DeclareCompromised": func(s *cloakroom.Server, ctx context.Context, id string) error {
-			_, _, err := s.DeclareCompromised(ctx, id, cloakroom.Compromised{})
+			_, _, err := s.DeclareCompromised(ctx, id, cloakroom.CompromiseOptions{})
 			return err
 		},
 		"SetPassword": func(s *cloakroom.Server, ctx context.Context, id string) error {

@@ -225,10 +225,10 @@ func (d Database) ReplaceLostKey(ctx context.Context, keyFile string, record fun
 	return removed, errors.Join(err, db.close())
 }
 
-// OnlyApps returns how many users have an authenticator app and nothing else for a second step: no passkey, no security key and no
+// CountAppOnlyUsers returns how many users have an authenticator app and nothing else for a second step: no passkey, no security key and no
 // recovery code. If the server secret is lost, they can't sign in until an administrator removes the app. It applies pending
 // migrations.
-func (d Database) OnlyApps(ctx context.Context) (int, error) {
+func (d Database) CountAppOnlyUsers(ctx context.Context) (int, error) {
 	db, err := d.engine.open(ctx)
 	if err != nil {
 		return 0, err
@@ -337,7 +337,7 @@ func (f sharedFile) missing(ctx context.Context) (bool, error) {
 type postgresURL struct{ url, name string }
 
 func parsePostgres(address string) (engine, error) {
-	name, err := postgres.Name(address)
+	name, err := postgres.RedactURL(address)
 	if err != nil {
 		return nil, fmt.Errorf("Config.DB: %w", err)
 	}

@@ -145,14 +145,14 @@ type Tx interface {
 	DeleteGroup(name string) error
 }
 
-// View is Load for a check. A Store with a cache for checks has a method View(ctx, id), which answers instead: its result includes every
+// LoadForCheck is Load for a check. A Store with a cache for checks has a method LoadForCheck(ctx, id), which answers instead: its result includes every
 // change that was acknowledged before the call, but for the time of the last sign-in, which may be older. The User is shared: don't
 // change it.
-func View(ctx context.Context, s Store, id string) (*User, error) {
+func LoadForCheck(ctx context.Context, s Store, id string) (*User, error) {
 	if cached, ok := s.(interface {
-		View(ctx context.Context, id string) (*User, error)
+		LoadForCheck(ctx context.Context, id string) (*User, error)
 	}); ok {
-		return cached.View(ctx, id)
+		return cached.LoadForCheck(ctx, id)
 	}
 	ctx, cancel := resilience.LimitCheck(ctx)
 	defer cancel()

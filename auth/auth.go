@@ -84,7 +84,7 @@ type Config struct {
 	// error is an outage.
 	SecondStep func(ctx context.Context, user string) (bool, error)
 
-	// JoinedView reads a session for a check, as a session.Viewer does, and its user in the same step. u is nil if the user wasn't
+	// JoinedView reads a session for a check, as a session.CheckLoader does, and its user in the same step. u is nil if the user wasn't
 	// read, or doesn't exist: then the user is read by itself. Both are shared: don't change them. Both are from one state of the
 	// stores that includes every change acknowledged before the call, but for the times of uses and sign-ins, which may be older.
 	// nil: the session and the user are read one after the other.
@@ -124,7 +124,7 @@ type epochs struct{ accounts account.Store }
 
 // Epoch implements session.Epochs.
 func (e epochs) Epoch(ctx context.Context, id string) (string, error) {
-	u, err := mayBeSignedIn(account.View(ctx, e.accounts, id))
+	u, err := mayBeSignedIn(account.LoadForCheck(ctx, e.accounts, id))
 	if errors.Is(err, errNoAccount) {
 		return "", nil
 	}
@@ -192,7 +192,7 @@ func epochOf(u *account.User) string {
 
 // load returns a user who may be signed in.
 func (a *Resolver) load(ctx context.Context, id string) (*account.User, error) {
-	return mayBeSignedIn(account.View(ctx, a.c.Accounts, id))
+	return mayBeSignedIn(account.LoadForCheck(ctx, a.c.Accounts, id))
 }
 
 // errNoAccount says that a user doesn't exist or may not be signed in.
@@ -285,7 +285,7 @@ func (q *request) settle(ctx context.Context, c session.Unconfirmed, ok bool, er
 
 // identify returns the identity of the request's session; s is nil if there is none.
 func (q *request) identify(ctx context.Context, s *session.Session) (*Identity, error) {
-	switch unproven, excused := q.session.Unproven(); {
+	switch unproven, excused := q.session.WithoutDeviceProof(); {
 	case s != nil:
 	case unproven != nil && excused:
 		return nil, errProofUnavailable
@@ -383,7 +383,7 @@ func (*Resolver) SessionID(ctx context.Context) (string, error) {
 		return "", nil
 	}
 	i, err := FromContext(ctx)
-	if unproven, _ := q.session.Unproven(); unproven != nil {
+	if unproven, _ := q.session.WithoutDeviceProof(); unproven != nil {
 		return unproven.ID, nil
 	}
 	if err != nil || i == nil {

@@ -8,7 +8,7 @@ import (
 )
 
 // viewer returns what reads the session; nil: its store does.
-func (q *request) viewer() session.Viewer {
+func (q *request) viewer() session.CheckLoader {
 	q.joined = nil
 	if q.resolver.c.JoinedView == nil {
 		return nil
@@ -19,8 +19,8 @@ func (q *request) viewer() session.Viewer {
 // joinedView is a request whose session and user are read in one step.
 type joinedView request
 
-// View implements session.Viewer. It keeps the user for loadUser.
-func (q *joinedView) View(ctx context.Context, id session.ID, now int64) (r *session.Record, err error) {
+// LoadForCheck implements session.CheckLoader. It keeps the user for loadUser.
+func (q *joinedView) LoadForCheck(ctx context.Context, id session.ID, now int64) (r *session.Record, err error) {
 	r, q.joined, err = q.resolver.c.JoinedView(ctx, id, now)
 	return r, err
 }

@@ -89,7 +89,7 @@ var errForgotten = errors.New("the cache forgot sessions before all were in it: 
 
 // endlessCache is a cache of an endless store.
 type endlessCache struct {
-	view  session.Viewer
+	view  session.CheckLoader
 	store endless
 	stop  context.CancelFunc
 }
@@ -99,7 +99,7 @@ func newEndlessCache(ctx context.Context) (*endlessCache, error) {
 	run, stop := context.WithCancel(ctx)
 	cache := nearcache.New(nearcache.Config{Feed: feed.NewLocal(), MaxBytes: 64 << 30})
 	store := endless{asked: new(atomic.Int64)}
-	c := &endlessCache{cache.Sessions(store).(session.Viewer), store, stop}
+	c := &endlessCache{cache.Sessions(store).(session.CheckLoader), store, stop}
 	go cache.Run(run)
 	if err := warm(ctx, c.view); err != nil {
 		stop()
@@ -118,7 +118,7 @@ func (c *endlessCache) remember(ctx context.Context, n int) (size, error) {
 		if i%1024 == 0 && ctx.Err() != nil {
 			return size{}, ctx.Err()
 		}
-		if _, err := view.View(ctx, numbered(i), 2); err != nil {
+		if _, err := view.LoadForCheck(ctx, numbered(i), 2); err != nil {
 			return size{}, err
 		}
 	}
@@ -133,7 +133,7 @@ func (c *endlessCache) remember(ctx context.Context, n int) (size, error) {
 
 // look measures checks in rounds. The fastest round counts, since other load only slows a round down. A round in which the
 // cache asked the store doesn't count.
-func (s *size) look(ctx context.Context, view session.Viewer, store *atomic.Int64) error {
+func (s *size) look(ctx context.Context, view session.CheckLoader, store *atomic.Int64) error {
 	const rounds = 8
 	best := time.Duration(1 << 62)
 	asked := make([]session.ID, 1<<16)
@@ -143,7 +143,7 @@ func (s *size) look(ctx context.Context, view session.Viewer, store *atomic.Int6
 		}
 		loads, allocated, began := store.Load(), mallocs(), time.Now()
 		for _, id := range asked {
-			if _, err := view.View(ctx, id, 2); err != nil {
+			if _, err := view.LoadForCheck(ctx, id, 2); err != nil {
 				return err
 			}
 		}
@@ -167,14 +167,14 @@ func mallocs() uint64 {
 }
 
 // warm waits until the cache serves from memory.
-func warm(ctx context.Context, view session.Viewer) error {
+func warm(ctx context.Context, view session.CheckLoader) error {
 	id := numbered(-1)
 	for began := time.Now(); time.Since(began) < 20*time.Second; time.Sleep(50 * time.Millisecond) {
-		first, err := view.View(ctx, id, 2)
+		first, err := view.LoadForCheck(ctx, id, 2)
 		if err != nil {
 			return err
 		}
-		if second, err := view.View(ctx, id, 2); err == nil && first == second {
+		if second, err := view.LoadForCheck(ctx, id, 2); err == nil && first == second {
 			return nil
 		}
 	}

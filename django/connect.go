@@ -40,15 +40,15 @@ var errPooled = errors.New("the connection goes through a pooler, which doesn't 
 var errPooledSchema = errors.New("the connection goes through a pooler, which can't be used for Cloakroom's own schema; " +
 	"also give the server's own address: Config.Feed postgres://…")
 
-// Schema is the schema of a PostgreSQL database of Django's that holds Cloakroom's own tables.
-const Schema = "cloakroom"
+// OwnSchema is the schema of a PostgreSQL database of Django's that holds Cloakroom's own tables.
+const OwnSchema = "cloakroom"
 
-// CreateSchema creates [Schema] in a PostgreSQL database, unless it is there already. Only Database is used. If the address
+// CreateOwnSchema creates [OwnSchema] in a PostgreSQL database, unless it is there already. Only Database is used. If the address
 // sets that schema as its search path, the connection must have it: an error says that a pooler in between drops it.
-func (c Config) CreateSchema(ctx context.Context) error {
+func (c Config) CreateOwnSchema(ctx context.Context) error {
 	d, err := dialPostgres(c.Database)
 	if err != nil {
-		return fmt.Errorf("create the schema %s: %w", Schema, err)
+		return fmt.Errorf("create the schema %s: %w", OwnSchema, err)
 	}
 	db := d.Pool()
 	defer db.Close()
@@ -60,23 +60,23 @@ func (c Config) CreateSchema(ctx context.Context) error {
 		return err
 	}
 	var there bool
-	err = db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)`, Schema).Scan(&there)
+	err = db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)`, OwnSchema).Scan(&there)
 	if err == nil && !there {
-		_, err = db.ExecContext(ctx, `CREATE SCHEMA IF NOT EXISTS `+Schema)
+		_, err = db.ExecContext(ctx, `CREATE SCHEMA IF NOT EXISTS `+OwnSchema)
 	}
 	if refused, ok := errors.AsType[*pgconn.PgError](err); ok && refused.Code == "42501" {
 		return fmt.Errorf("create the schema %s for Cloakroom's own tables: %w. Ask the database's owner to create it:  "+
-			"CREATE SCHEMA %[1]s AUTHORIZATION (the role of Config.DB)", Schema, err)
+			"CREATE SCHEMA %[1]s AUTHORIZATION (the role of Config.DB)", OwnSchema, err)
 	}
 	if err != nil {
-		return fmt.Errorf("create the schema %s: %w", Schema, err)
+		return fmt.Errorf("create the schema %s: %w", OwnSchema, err)
 	}
 	return nil
 }
 
 // checkSearchPath checks that a connection has the search path that the address asks for, if that is our schema.
 func checkSearchPath(ctx context.Context, db *sql.DB, wanted string) error {
-	if wanted != Schema {
+	if wanted != OwnSchema {
 		return nil
 	}
 	// Newer versions of PgBouncer pass on the search path, but LISTEN doesn't work behind any pooler.
@@ -100,7 +100,7 @@ func checkSearchPath(ctx context.Context, db *sql.DB, wanted string) error {
 	if err := conn.QueryRowContext(ctx, `SELECT current_setting('search_path')`).Scan(&path); err != nil {
 		return fmt.Errorf("read the search path: %w", err)
 	}
-	if path != Schema {
+	if path != OwnSchema {
 		return errPooledSchema
 	}
 	return nil

@@ -29,13 +29,13 @@ import (
 // conditions are in the triggers, so that PostgreSQL calls no function for these. They name no column of users: PostgreSQL refuses
 // to change the type of a column that a trigger names, as Django's migrations do.
 
-// feedChannel is the channel of the installation in [Schema], as package postgres computes it.
+// feedChannel is the channel of the installation in [OwnSchema], as package postgres computes it.
 func feedChannel() string {
-	sum := sha256.Sum256([]byte(Schema))
+	sum := sha256.Sum256([]byte(OwnSchema))
 	return "cloakroom_" + hex.EncodeToString(sum[:])[:16]
 }
 
-const feedFunction = Schema + ".django_changed"
+const feedFunction = OwnSchema + ".django_changed"
 
 // feedFunctionText creates the trigger function. Its arguments are the kind of the keys, and the column with the ID. Its
 // setting cloakroom.changes counts the changes of the transaction.
@@ -173,7 +173,7 @@ func (db *DB) InstallFeed(ctx context.Context) (tables []string, err error) {
 	if !db.dialect.postgres {
 		return nil, ErrFeedUnsupported
 	}
-	if err := db.config.CreateSchema(ctx); err != nil {
+	if err := db.config.CreateOwnSchema(ctx); err != nil {
 		return nil, err
 	}
 	err = db.alterTables(ctx, func(t *sql.Tx) error {
@@ -242,7 +242,7 @@ func (db *DB) alterTables(ctx context.Context, do func(t *sql.Tx) error) error {
 // Django's changes.
 var ErrFeedInUse = errors.New("a running Cloakroom server answers from memory and needs the feed: stop it first, or start it with --revocation strict")
 
-// RemoveFeed removes the triggers, their function and, if nothing else is in it, [Schema]. It returns [ErrFeedInUse] while a
+// RemoveFeed removes the triggers, their function and, if nothing else is in it, [OwnSchema]. It returns [ErrFeedInUse] while a
 // server needs them.
 func (db *DB) RemoveFeed(ctx context.Context) error {
 	if !db.dialect.postgres {
@@ -271,12 +271,12 @@ func dropEmptySchema(ctx context.Context, t *sql.Tx) error {
 	var empty bool
 	err := t.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1) AND NOT EXISTS
 		(SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1) AND NOT EXISTS
-		(SELECT 1 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = $1)`, Schema).Scan(&empty)
+		(SELECT 1 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = $1)`, OwnSchema).Scan(&empty)
 	if err == nil && empty {
-		_, err = t.ExecContext(ctx, `DROP SCHEMA `+Schema)
+		_, err = t.ExecContext(ctx, `DROP SCHEMA `+OwnSchema)
 	}
 	if err != nil {
-		return fmt.Errorf("remove the schema %s: %w", Schema, err)
+		return fmt.Errorf("remove the schema %s: %w", OwnSchema, err)
 	}
 	return nil
 }

@@ -108,7 +108,7 @@ func targetIn(t testing.TB, db, data string) *cloakroom.Server {
 }
 
 // imports runs an import, which is interrupted after so many pages; 0: it isn't interrupted.
-func imports(t testing.TB, s *cloakroom.Server, from *django.DB, pages int, dry bool) (*django.Report, error) {
+func imports(t testing.TB, s *cloakroom.Server, from *django.DB, pages int, dry bool) (*django.ImportReport, error) {
 	t.Helper()
 	i, err := s.DjangoImport(from)
 	if err != nil {
@@ -128,7 +128,7 @@ func imports(t testing.TB, s *cloakroom.Server, from *django.DB, pages int, dry 
 	return i.Run(ctx)
 }
 
-func imported(t testing.TB, s *cloakroom.Server, from *django.DB) *django.Report {
+func imported(t testing.TB, s *cloakroom.Server, from *django.DB) *django.ImportReport {
 	t.Helper()
 	r, err := imports(t, s, from, 0, false)
 	if err != nil {

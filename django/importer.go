@@ -28,7 +28,7 @@ type Import struct {
 	Progress func(done, total int)
 
 	page   int // users in one step; 0: usualPage
-	report Report
+	report ImportReport
 	owners map[string]owner // by the users' IDs in Django
 	groups map[string]bool
 	other  bool // From may be another Django than in the last run
@@ -37,8 +37,8 @@ type Import struct {
 // owner is what a token needs to know about its user.
 type owner struct{ id, epoch string }
 
-// Report counts what an import did, or would do.
-type Report struct {
+// ImportReport counts what an import did, or would do.
+type ImportReport struct {
 	Users     int `json:"users"` // in Django
 	Created   int `json:"created"`
 	Changed   int `json:"changed"`
@@ -63,9 +63,9 @@ type Problem struct {
 const usualPage = 200
 
 // Run imports everything. If it returns an error, the Report covers what was done until then.
-func (i *Import) Run(ctx context.Context) (*Report, error) {
+func (i *Import) Run(ctx context.Context) (*ImportReport, error) {
 	i.Source = or(i.Source, "django")
-	i.report, i.owners = Report{Problems: []Problem{}}, map[string]owner{}
+	i.report, i.owners = ImportReport{Problems: []Problem{}}, map[string]owner{}
 	for _, step := range []func(context.Context) error{i.importGroups, i.importUsers, i.reportGone, i.importTokens} {
 		if err := step(ctx); err != nil {
 			return &i.report, err

@@ -104,7 +104,7 @@ func TestOfSeveralHostsDjangosPrimaryIsFound(t *testing.T) {
 	}
 	t.Cleanup(func() { silent.Close() })
 	several := strings.Replace(address, "@", "@"+silent.Addr().String()+",", 1) + "?connect_timeout=1"
-	if err := (django.Config{Database: several}).CreateSchema(t.Context()); err != nil {
+	if err := (django.Config{Database: several}).CreateOwnSchema(t.Context()); err != nil {
 		t.Errorf("create the schema: %v", err)
 	}
 	db := opened(t, django.Config{Database: several, Keys: keys})

@@ -73,9 +73,9 @@ func TestAPoolerThatPassesOnTheSearchPathIsNoticed(t *testing.T) {
 	pooler := pgserver.Shared(t).TestPooler(t, "ignore_startup_parameters = search_path")
 	direct := postgresAddress(t)
 	p := newPair(t, direct, nil)
-	p.execute(t, `ALTER DATABASE `+direct[strings.LastIndexByte(direct, '/')+1:]+` SET search_path = `+django.Schema)
-	pooled := strings.Replace(direct, pgserver.Shared(t).Addr, pooler, 1) + "?search_path=" + django.Schema
-	if err := (django.Config{Database: pooled}).CreateSchema(t.Context()); err == nil || !strings.Contains(err.Error(), "pooler") {
+	p.execute(t, `ALTER DATABASE `+direct[strings.LastIndexByte(direct, '/')+1:]+` SET search_path = `+django.OwnSchema)
+	pooled := strings.Replace(direct, pgserver.Shared(t).Addr, pooler, 1) + "?search_path=" + django.OwnSchema
+	if err := (django.Config{Database: pooled}).CreateOwnSchema(t.Context()); err == nil || !strings.Contains(err.Error(), "pooler") {
 		t.Errorf("%v", err)
 	}
 }

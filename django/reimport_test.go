@@ -39,7 +39,7 @@ func newMoved(t *testing.T, names ...string) *moved {
 }
 
 // imports runs an import, whose report must have this many problems.
-func (m *moved) imports(problems int) *django.Report {
+func (m *moved) imports(problems int) *django.ImportReport {
 	m.t.Helper()
 	r := imported(m.t, m.server, m.from)
 	if len(r.Problems) != problems {

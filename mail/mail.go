@@ -73,8 +73,8 @@ type Invitation struct {
 	Expires  int64
 }
 
-// Invited selects invitations by the one of its fields that isn't zero.
-type Invited struct {
+// InvitationQuery selects invitations by the one of its fields that isn't zero.
+type InvitationQuery struct {
 	ID, Login, Inviter string
 	Hash               [32]byte
 }
@@ -145,7 +145,7 @@ type Store interface {
 	Invitations(ctx context.Context, after string, limit int) ([]*Invitation, error)
 
 	// DeleteInvitations deletes the selected invitations, and returns how many there were.
-	DeleteInvitations(ctx context.Context, of Invited) (int, error)
+	DeleteInvitations(ctx context.Context, of InvitationQuery) (int, error)
 
 	// DeleteExpiredInvitations deletes at most limit invitations whose Expires is at or before now, and returns how many it has deleted.
 	DeleteExpiredInvitations(ctx context.Context, now int64, limit int) (int, error)

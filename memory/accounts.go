@@ -84,8 +84,8 @@ func (a *accounts) Load(ctx context.Context, id string) (*account.User, error) {
 	return a.load(id)
 }
 
-// View answers account.View. Memory answers at once, so a check needs no time limit.
-func (a *accounts) View(ctx context.Context, id string) (*account.User, error) {
+// LoadForCheck answers account.LoadForCheck. Memory answers at once, so a check needs no time limit.
+func (a *accounts) LoadForCheck(ctx context.Context, id string) (*account.User, error) {
 	return a.Load(ctx, id)
 }
 

@@ -81,7 +81,7 @@ func (o *outbox) Invitations(ctx context.Context, after string, limit int) ([]*m
 	return page, nil
 }
 
-func (o *outbox) DeleteInvitations(ctx context.Context, of mail.Invited) (int, error) {
+func (o *outbox) DeleteInvitations(ctx context.Context, of mail.InvitationQuery) (int, error) {
 	return o.deleteInvitations(ctx, func(_ int, i *mail.Invitation) bool {
 		return i.ID == of.ID || i.Login == of.Login || of.Inviter != "" && i.Inviter == of.Inviter || i.Hash == of.Hash
 	})

@@ -72,8 +72,8 @@ func (s *sessions) Load(ctx context.Context, id session.ID) (*session.Record, er
 	return e.copy(), nil
 }
 
-// View implements session.Viewer. Memory answers at once, so a check needs no time limit.
-func (s *sessions) View(ctx context.Context, id session.ID, _ int64) (*session.Record, error) {
+// LoadForCheck implements session.CheckLoader. Memory answers at once, so a check needs no time limit.
+func (s *sessions) LoadForCheck(ctx context.Context, id session.ID, _ int64) (*session.Record, error) {
 	return s.Load(ctx, id)
 }
 

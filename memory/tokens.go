@@ -100,8 +100,8 @@ func (s *tokens) Load(ctx context.Context, id token.ID) (*token.Record, error) {
 	return e.copy(), nil
 }
 
-// View implements token.Viewer. Memory answers at once, so a check needs no time limit.
-func (s *tokens) View(ctx context.Context, id token.ID) (*token.Record, error) {
+// LoadForCheck implements token.CheckLoader. Memory answers at once, so a check needs no time limit.
+func (s *tokens) LoadForCheck(ctx context.Context, id token.ID) (*token.Record, error) {
 	return s.Load(ctx, id)
 }
 

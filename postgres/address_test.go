@@ -21,7 +21,7 @@ func TestName(t *testing.T) {
 		{"postgres://ann@%2Frun%2Fpostgresql,two/app", "postgres://ann@/run/postgresql,two:5432/app"},
 		{"postgres://ann@/app?host=one,two&port=1,2", "postgres://ann@one:1,two:2/app"},
 	} {
-		got, err := postgres.Name(c.url)
+		got, err := postgres.RedactURL(c.url)
 		if err != nil || got != c.want {
 			t.Errorf("Name(%q) = %q, %v; want %q", c.url, got, err, c.want)
 		}
@@ -52,7 +52,7 @@ var wrong = []string{
 // TestNoErrorHoldsThePassword: many people read logs and terminals.
 func TestNoErrorHoldsThePassword(t *testing.T) {
 	for _, url := range wrong {
-		if _, err := postgres.Name(url); err == nil || strings.Contains(err.Error(), "hunter2") {
+		if _, err := postgres.RedactURL(url); err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("Name(%q): %v", url, err)
 		}
 	}
@@ -81,7 +81,7 @@ func TestErrorsNameTheWrongOption(t *testing.T) {
 		"sslcert=/no/such/hunter2":                         "the file that sslcert names: no such file or directory",
 		"pool_max_conns=1":                                 "pool_max_conns must be a number from 2 to 1000",
 	} {
-		if _, err := postgres.Name("postgres://ann:hunter2@db.example.com/app?" + option); err == nil || err.Error() != want {
+		if _, err := postgres.RedactURL("postgres://ann:hunter2@db.example.com/app?" + option); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %q", option, err, want)
 		}
 	}
@@ -102,7 +102,7 @@ func FuzzName(f *testing.F) {
 			"postgres://" + user + ":" + password + "@" + host + "/" + rest,
 			"postgres://" + user + "@" + host + "/" + rest + "&password=" + password,
 		} {
-			name, err := postgres.Name(url)
+			name, err := postgres.RedactURL(url)
 			if strings.Contains(name, password) || err != nil && strings.Contains(err.Error(), password) {
 				t.Errorf("Name(%q) = %q, %v", url, name, err)
 			}

@@ -169,9 +169,9 @@ func (p place) open(ctx context.Context) (*DB, error) {
 	return db, nil
 }
 
-// Name returns the address of a database without the password and the options. An error means that url is no address, and
+// RedactURL returns the address of a database without the password and the options. An error means that url is no address, and
 // quotes nothing of it.
-func Name(url string) (string, error) {
+func RedactURL(url string) (string, error) {
 	a, err := pg.ParseAddress(url)
 	if err != nil {
 		return "", err

@@ -66,7 +66,7 @@ type Manager struct {
 
 	// Device binds the sessions of browsers to the browser that they began in. nil: none is bound, and those that were are as
 	// others.
-	Device Device
+	Device DeviceBinder
 
 	// OnEnd is called when this Manager has ended sessions. It must not block. nil: no call.
 	OnEnd func(EndEvent)

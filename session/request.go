@@ -258,13 +258,13 @@ func (q *Request) known() bool { return q.settled || !q.HasTicket() }
 // Manager.Accounts: the caller loads the account and calls [Request.Confirm]. Load and Confirm do what [FromContext] does, for
 // code that needs the account itself, such as package auth. from is asked in the place of Manager.Store, whose sessions it must
 // have; nil: the Store.
-func (q *Request) Load(ctx context.Context, from Viewer) (c Unconfirmed, ok bool, err error) {
+func (q *Request) Load(ctx context.Context, from CheckLoader) (c Unconfirmed, ok bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.load(ctx, from)
 }
 
-func (q *Request) load(ctx context.Context, from Viewer) (c Unconfirmed, ok bool, err error) {
+func (q *Request) load(ctx context.Context, from CheckLoader) (c Unconfirmed, ok bool, err error) {
 	id, ok := q.ticket()
 	if !ok {
 		return Unconfirmed{}, false, nil
@@ -284,7 +284,7 @@ func (q *Request) load(ctx context.Context, from Viewer) (c Unconfirmed, ok bool
 
 // Reload is Load, but asks the store even if the request's session is known. Call it before an act that follows a long wait,
 // such as for the body. It doesn't count as a use of the session.
-func (q *Request) Reload(ctx context.Context, from Viewer) (c Unconfirmed, ok bool, err error) {
+func (q *Request) Reload(ctx context.Context, from CheckLoader) (c Unconfirmed, ok bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	id, ok := q.ticket()
@@ -371,7 +371,7 @@ func (m *Manager) IsTicket(ctx context.Context, text string) (bool, error) {
 
 // load loads the session with this ID. c has no session if there is none within its limits; result is the result of the
 // check so far.
-func (m *Manager) load(ctx context.Context, from Viewer, id ID) (c Unconfirmed, result string, err error) {
+func (m *Manager) load(ctx context.Context, from CheckLoader, id ID) (c Unconfirmed, result string, err error) {
 	r, now, err := view(ctx, m.Store, from, id)
 	if errors.Is(err, ErrNotFound) {
 		m.logRejected(ctx, checkUnknown, nil)

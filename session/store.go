@@ -107,22 +107,22 @@ type Store interface {
 	DeleteExpired(ctx context.Context, now int64, limit int) (int, error)
 }
 
-// Viewer is a [Store] with a cache for checks.
-type Viewer interface {
-	// View is Load for a check. The result includes every change that was acknowledged before the call. The Record is
+// CheckLoader is a [Store] with a cache for checks.
+type CheckLoader interface {
+	// LoadForCheck is Load for a check. The result includes every change that was acknowledged before the call. The Record is
 	// shared: don't change it. A record that has expired by now, in seconds, is the store's own.
-	View(ctx context.Context, id ID, now int64) (*Record, error)
+	LoadForCheck(ctx context.Context, id ID, now int64) (*Record, error)
 }
 
 // view loads a session for a check, and returns the time to compare its limits with. It asks from, or if that is nil the store's
-// cache, if it is a [Viewer].
-func view(ctx context.Context, s Store, from Viewer, id ID) (r *Record, now int64, err error) {
+// cache, if it is a [CheckLoader].
+func view(ctx context.Context, s Store, from CheckLoader, id ID) (r *Record, now int64, err error) {
 	if from == nil {
-		from, _ = s.(Viewer)
+		from, _ = s.(CheckLoader)
 	}
 	if from != nil {
 		now = time.Now().Unix()
-		r, err = from.View(ctx, id, now)
+		r, err = from.LoadForCheck(ctx, id, now)
 		return r, now, err
 	}
 	ctx, cancel := resilience.LimitCheck(ctx)

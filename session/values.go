@@ -78,7 +78,7 @@ type Session struct {
 	ExpiresAt         time.Time // when the session ends unless it is used
 	IP                string    // at sign-in
 	UserAgent         string    // at sign-in
-	Bound             bool      // the session is bound to a browser; see NeedsProof
+	Bound             bool      // the session is bound to a browser; see NeedsDeviceProof
 
 	record *Record // as the store had it; never changed
 	values Values
@@ -87,12 +87,12 @@ type Session struct {
 	provenUntil int64 // in Unix seconds; 0: it isn't bound, or not proven
 }
 
-// NeedsProof reports whether the session is bound, and counts only with a proof that the request comes from its browser.
-func (s *Session) NeedsProof() bool { return s.needsProof }
+// NeedsDeviceProof reports whether the session is bound, and counts only with a proof that the request comes from its browser.
+func (s *Session) NeedsDeviceProof() bool { return s.needsProof }
 
-// ProvenUntil returns until when the request that the session was loaded for has proven that it comes from the browser that the
+// DeviceProvenUntil returns until when the request that the session was loaded for has proven that it comes from the browser that the
 // session is bound to; zero if it hasn't. What goes on for longer than a request should end then.
-func (s *Session) ProvenUntil() time.Time {
+func (s *Session) DeviceProvenUntil() time.Time {
 	if s.provenUntil == 0 {
 		return time.Time{}
 	}

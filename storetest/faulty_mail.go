@@ -79,7 +79,7 @@ func (f faultyMail) Invitations(ctx context.Context, after string, limit int) ([
 	return value(f.plan, "mail.Invitations", func() ([]*mail.Invitation, error) { return f.store.Invitations(ctx, after, limit) })
 }
 
-func (f faultyMail) DeleteInvitations(ctx context.Context, of mail.Invited) (int, error) {
+func (f faultyMail) DeleteInvitations(ctx context.Context, of mail.InvitationQuery) (int, error) {
 	return value(f.plan, "mail.DeleteInvitations", func() (int, error) { return f.store.DeleteInvitations(ctx, of) })
 }
 

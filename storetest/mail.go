@@ -357,7 +357,7 @@ var mailCases = []testCase[mail.Store]{
 			want := *first
 			want.Hash, want.Inviter, want.Created, want.Expires = all[0].Hash, "another", 1_500, 9_000
 			invited(t, s, &want, other)
-			if n, err := s.DeleteInvitations(t.Context(), mail.Invited{ID: first.ID}); err != nil || n != 1 {
+			if n, err := s.DeleteInvitations(t.Context(), mail.InvitationQuery{ID: first.ID}); err != nil || n != 1 {
 				t.Fatalf("deleted %d, %v", n, err)
 			}
 			fails(t, s.RenewInvitation(t.Context(), want.Hash, first), mail.ErrNotFound)
@@ -375,13 +375,13 @@ var mailCases = []testCase[mail.Store]{
 				ok(t, s.PutInvitation(t.Context(), i))
 			}
 			for _, row := range []struct {
-				of   mail.Invited
+				of   mail.InvitationQuery
 				n    int
 				left []*mail.Invitation
 			}{
-				{mail.Invited{}, 0, all}, {mail.Invited{ID: all[0].Login}, 0, all}, {mail.Invited{ID: all[0].ID}, 1, all[1:]},
-				{mail.Invited{ID: all[0].ID}, 0, all[1:]}, {mail.Invited{Login: all[1].Login}, 1, all[2:]}, {mail.Invited{Inviter: "7"}, 2, all[4:]},
-				{mail.Invited{Hash: all[0].Hash}, 0, all[4:]}, {mail.Invited{Hash: all[4].Hash}, 1, all[5:]},
+				{mail.InvitationQuery{}, 0, all}, {mail.InvitationQuery{ID: all[0].Login}, 0, all}, {mail.InvitationQuery{ID: all[0].ID}, 1, all[1:]},
+				{mail.InvitationQuery{ID: all[0].ID}, 0, all[1:]}, {mail.InvitationQuery{Login: all[1].Login}, 1, all[2:]}, {mail.InvitationQuery{Inviter: "7"}, 2, all[4:]},
+				{mail.InvitationQuery{Hash: all[0].Hash}, 0, all[4:]}, {mail.InvitationQuery{Hash: all[4].Hash}, 1, all[5:]},
 			} {
 				n, err := s.DeleteInvitations(t.Context(), row.of)
 				ok(t, err)
@@ -427,7 +427,7 @@ var mailCases = []testCase[mail.Store]{
 				"LoadInvitation":  func(ctx context.Context) error { _, err := s.LoadInvitation(ctx, i.ID); return err },
 				"Invitations":     func(ctx context.Context) error { _, err := s.Invitations(ctx, "", 1); return err },
 				"DeleteInvitations": func(ctx context.Context) error {
-					_, err := s.DeleteInvitations(ctx, mail.Invited{ID: i.ID})
+					_, err := s.DeleteInvitations(ctx, mail.InvitationQuery{ID: i.ID})
 					return err
 				},
 				"DeleteExpiredInvitations": func(ctx context.Context) error {

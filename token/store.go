@@ -113,17 +113,17 @@ type Store interface {
 	DeleteExpired(ctx context.Context, now int64, limit int) (int, error)
 }
 
-// Viewer is a [Store] with a cache for checks.
-type Viewer interface {
-	// View is Load for a check. The result includes every change that was acknowledged before the call, and maybe later
+// CheckLoader is a [Store] with a cache for checks.
+type CheckLoader interface {
+	// LoadForCheck is Load for a check. The result includes every change that was acknowledged before the call, and maybe later
 	// ones. The Record is shared: don't change it.
-	View(ctx context.Context, id ID) (*Record, error)
+	LoadForCheck(ctx context.Context, id ID) (*Record, error)
 }
 
-// View returns a token for a check, from the store's cache if it is a [Viewer].
-func View(ctx context.Context, s Store, id ID) (*Record, error) {
-	if v, ok := s.(Viewer); ok {
-		return v.View(ctx, id)
+// LoadForCheck returns a token for a check, from the store's cache if it is a [CheckLoader].
+func LoadForCheck(ctx context.Context, s Store, id ID) (*Record, error) {
+	if v, ok := s.(CheckLoader); ok {
+		return v.LoadForCheck(ctx, id)
 	}
 	ctx, cancel := resilience.LimitCheck(ctx)
 	defer cancel()

@@ -89,7 +89,7 @@ func (c *djangoImportCmd) run(ctx context.Context, a *app, s *cloakroom.Server, 
 	if shown {
 		i.Progress = func(done, total int) { fmt.Fprintf(a.err, "\r%s", progressBar(done, total)) }
 	}
-	var report *django.Report
+	var report *django.ImportReport
 	err = withBackgroundWork(ctx, s, func() (err error) {
 		report, err = c.runImport(ctx, a, s, i)
 		return err
@@ -123,7 +123,7 @@ func withBackgroundWork(ctx context.Context, s *cloakroom.Server, do func() erro
 }
 
 // runImport runs an import, and records in the audit log how much it has copied, unless it is a dry run.
-func (c *djangoImportCmd) runImport(ctx context.Context, a *app, s *cloakroom.Server, i *django.Import) (report *django.Report, err error) {
+func (c *djangoImportCmd) runImport(ctx context.Context, a *app, s *cloakroom.Server, i *django.Import) (report *django.ImportReport, err error) {
 	if c.DryRun {
 		return i.Run(ctx)
 	}
@@ -149,7 +149,7 @@ func progressBar(done, total int) string {
 	return fmt.Sprintf("[%s%s] %d of %d users", strings.Repeat("#", filled), strings.Repeat(".", width-filled), done, total)
 }
 
-func (a *app) printReport(c *djangoImportCmd, r *django.Report) {
+func (a *app) printReport(c *djangoImportCmd, r *django.ImportReport) {
 	verb := "copied"
 	if c.DryRun {
 		verb = "would be copied"

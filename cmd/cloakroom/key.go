@@ -80,7 +80,7 @@ Example:
 func (c *keyRotate) Run(ctx context.Context, a *app) error {
 	rotate := func(s *cloakroom.Server) error {
 		return a.act(ctx, s, nil, func(ctx context.Context) error {
-			return s.RotateKey(ctx, cloakroom.KeyRotation{JWTAlgorithm: c.JWTAlgorithm, DropJWTKeys: c.DropJWTKeys, Reseal: c.Reseal})
+			return s.RotateKey(ctx, cloakroom.RotationOptions{JWTAlgorithm: c.JWTAlgorithm, DropJWTKeys: c.DropJWTKeys, Reseal: c.Reseal})
 		})
 	}
 	if err := with(ctx, a.open, rotate); err != nil {

@@ -72,7 +72,7 @@ Examples:
 func (c *userCompromised) Run(ctx context.Context, a *app) error {
 	a.URL = c.URL
 	return c.change(ctx, a, func(ctx context.Context, s *cloakroom.Server, u *account.User) error {
-		link, expires, err := s.DeclareCompromised(ctx, u.ID, cloakroom.Compromised{KeepFactors: c.KeepFactors})
+		link, expires, err := s.DeclareCompromised(ctx, u.ID, cloakroom.CompromiseOptions{KeepFactors: c.KeepFactors})
 		if err != nil {
 			return err
 		}

@@ -53,7 +53,7 @@ type verified struct {
 
 var verifiedSeed = maphash.MakeSeed()
 
-// Prove implements session.Device. Two bound cookies are none.
+// Prove implements session.DeviceBinder. Two bound cookies are none.
 func (s *Service) Prove(r *session.Record, h http.Header, now int64) (until int64) {
 	value, ok := boundCookie(h)
 	if !ok {

@@ -86,7 +86,7 @@ func (s *Service) Register(ctx context.Context, id, header string) (Grant, error
 	p, refused := s.registration(id, header)
 	var taken *binding
 	now := time.Now().Unix()
-	err := s.Sessions.Rebind(ctx, id, func(r *session.Record) error {
+	err := s.Sessions.ChangeBinding(ctx, id, func(r *session.Record) error {
 		before, err := decode(r.Binding)
 		switch {
 		case err != nil:
@@ -146,7 +146,7 @@ func (s *Service) Refresh(ctx context.Context, id, header string) (Grant, error)
 	var refused error
 	var user string
 	now := time.Now().Unix()
-	err := s.Sessions.Rebind(ctx, id, func(r *session.Record) error {
+	err := s.Sessions.ChangeBinding(ctx, id, func(r *session.Record) error {
 		b, err := decode(r.Binding)
 		if err != nil {
 			return err

@@ -15,7 +15,7 @@ import (
 // recognises its own challenges and keeps none, and a challenge counts for the session of the answer that it was in. The
 // registration that takes it is kept with the session, and spends it.
 
-// Offer implements session.Device.
+// Offer implements session.DeviceBinder.
 func (s *Service) Offer(h http.Header, r *session.Record) {
 	h.Set("Secure-Session-Registration", fmt.Sprintf(`(ES256 RS256);path="%s";challenge="%s"`, RegisterPath, s.newOffer(r.PublicID, time.Now())))
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// proof is a session.Device that takes the header X-Proof for a proof until that many seconds from now.
+// proof is a session.DeviceBinder that takes the header X-Proof for a proof until that many seconds from now.
 type proof struct{}
 
 func (proof) Offer(http.Header, *session.Record) {}
@@ -64,7 +64,7 @@ func TestAPageOfABoundSessionIsClosedWhenItsProofIsOver(t *testing.T) {
 				defer stop()
 				go func() { _ = hub.Run(ctx) }()
 				bind := func() {
-					must(t, m.Rebind(ctx, s.ID, func(r *session.Record) error { r.Bound, r.Binding = true, "key"; return nil }))
+					must(t, m.ChangeBinding(ctx, s.ID, func(r *session.Record) error { r.Bound, r.Binding = true, "key"; return nil }))
 				}
 				if !c.before {
 					bind()

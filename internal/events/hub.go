@@ -63,7 +63,7 @@ type Page interface {
 // error means that the stores can't be read. The Hub closes the page when its session ends. The caller must call Close of
 // the Watch when the connection is lost.
 func (h *Hub) Open(ctx context.Context, i *auth.Identity, p Page) (*Watch, error) {
-	w := &Watch{hub: h, page: p, identity: i, user: i.User.ID, session: i.Session.ID, proven: i.Session.ProvenUntil()}
+	w := &Watch{hub: h, page: p, identity: i, user: i.User.ID, session: i.Session.ID, proven: i.Session.DeviceProvenUntil()}
 	if err := h.add(w); err != nil {
 		return nil, err
 	}

@@ -162,7 +162,7 @@ func (w *Watch) update(now *auth.Identity) {
 // unproven reports whether the page has been open for longer than it has proven to be in the browser that the session is bound to. A page
 // in that browser connects again, with its next proof. If the session was bound since the page was opened, the time counts from now.
 func (w *Watch) unproven(s *session.Session) bool {
-	if !s.NeedsProof() {
+	if !s.NeedsDeviceProof() {
 		return false
 	}
 	if w.proven.IsZero() {

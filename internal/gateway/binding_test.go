@@ -23,14 +23,14 @@ func (anyProof) Prove(_ *session.Record, _ http.Header, now int64) int64 { retur
 func TestAnEndlessAnswerToABoundSessionIsCutWhenItsProofIsOver(t *testing.T) {
 	t.Attr("threat", "DB10")
 	synctest.Test(t, func(t *testing.T) {
-		checked := func(device session.Device, bound bool) *auth.Identity {
+		checked := func(device session.DeviceBinder, bound bool) *auth.Identity {
 			m := &session.Manager{Store: memory.New().Sessions, Device: device}
 			w := httptest.NewRecorder()
 			s, err := m.SignIn(w, httptest.NewRequest("POST", "/", nil), session.SignIn{User: "ada", Method: "password"})
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = m.Rebind(t.Context(), s.ID, func(r *session.Record) error { r.Bound = bound; r.Binding = "key"; return nil })
+			err = m.ChangeBinding(t.Context(), s.ID, func(r *session.Record) error { r.Bound = bound; r.Binding = "key"; return nil })
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -51,7 +51,7 @@ func (e *cutError) Unwrap() error { return e.why }
 func (s *streams) add(r *http.Request, c caller, cut func(*cutError)) *stream {
 	one := &stream{caller: c, r: r, cut: cut}
 	if c.who.Session != nil {
-		one.proven = c.who.Session.ProvenUntil()
+		one.proven = c.who.Session.DeviceProvenUntil()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -166,7 +166,7 @@ func (s *streams) update(same []*stream, who *auth.Identity) {
 // the session is bound to. Such an answer could go on for the whole life of the session in another browser. The right browser asks
 // again, with its next proof. If the session was bound since the answer began, the time counts from now.
 func (s *streams) unproven(one *stream, who *auth.Identity) bool {
-	if who.Session == nil || !who.Session.NeedsProof() {
+	if who.Session == nil || !who.Session.NeedsDeviceProof() {
 		return false
 	}
 	s.mu.Lock()

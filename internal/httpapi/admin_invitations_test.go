@@ -250,7 +250,7 @@ func TestACancelledRequestKeepsNoAccountOfAWithdrawnInvitation(t *testing.T) {
 			s.api.Accounts.Store = apart{s.stores.Accounts}
 			secret := s.invite(letters.Invitation{Address: "ada@example.com"})
 			ctx, cancel := context.WithCancel(t.Context())
-			s.api.Letters.Secrets = interruptedInvitations{Store: s.stores.Mail, deletes: func(of mail.Invited) error {
+			s.api.Letters.Secrets = interruptedInvitations{Store: s.stores.Mail, deletes: func(of mail.InvitationQuery) error {
 				if _, err := s.stores.Accounts.Find(t.Context(), "ada"); err != nil {
 					t.Errorf("there is no account: %v", err)
 				}
@@ -392,7 +392,7 @@ type withdrawn struct{ mail.Store }
 func (s withdrawn) FindInvitation(ctx context.Context, hash [32]byte) (*mail.Invitation, error) {
 	i, err := s.Store.FindInvitation(ctx, hash)
 	if err == nil {
-		_, err = s.Store.DeleteInvitations(ctx, mail.Invited{ID: i.ID})
+		_, err = s.Store.DeleteInvitations(ctx, mail.InvitationQuery{ID: i.ID})
 	}
 	return i, err
 }
@@ -401,7 +401,7 @@ func (s withdrawn) FindInvitation(ctx context.Context, hash [32]byte) (*mail.Inv
 type interruptedInvitations struct {
 	mail.Store
 	found   func(*mail.Invitation)
-	deletes func(mail.Invited) error
+	deletes func(mail.InvitationQuery) error
 }
 
 func (s interruptedInvitations) FindInvitation(ctx context.Context, hash [32]byte) (*mail.Invitation, error) {
@@ -412,7 +412,7 @@ func (s interruptedInvitations) FindInvitation(ctx context.Context, hash [32]byt
 	return i, err
 }
 
-func (s interruptedInvitations) DeleteInvitations(ctx context.Context, of mail.Invited) (int, error) {
+func (s interruptedInvitations) DeleteInvitations(ctx context.Context, of mail.InvitationQuery) (int, error) {
 	if s.deletes != nil {
 		if err := s.deletes(of); err != nil {
 			return 0, err

@@ -76,7 +76,7 @@ func registerDevice(c *call, _ none) (device.Instructions, error) {
 // presented returns the live session whose ticket the request has, as cookie, even without the proof that the session may need besides.
 func (c *call) presented() (*session.Session, error) {
 	who, err := auth.Check(c.ctx())
-	switch unproven, _ := session.RequestFrom(c.ctx()).Unproven(); {
+	switch unproven, _ := session.RequestFrom(c.ctx()).WithoutDeviceProof(); {
 	case unproven != nil:
 		return unproven, nil
 	case err != nil:
@@ -153,7 +153,7 @@ func (c *call) unbind(id string) error {
 	if err != nil || s.ID != id {
 		return err
 	}
-	err = c.api.Sessions.Rebind(c.ctx(), id, func(r *session.Record) error {
+	err = c.api.Sessions.ChangeBinding(c.ctx(), id, func(r *session.Record) error {
 		r.Bound, r.Binding = false, ""
 		return nil
 	})

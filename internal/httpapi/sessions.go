@@ -26,7 +26,7 @@ type sessionOut struct {
 func newSessionOut(s, current *session.Session) sessionOut {
 	return sessionOut{
 		ID: s.ID, Current: s.ID == current.ID, CreatedAt: s.CreatedAt, LastSeenAt: s.LastSeenAt,
-		ExpiresAt: s.ExpiresAt, IP: s.IP, UserAgent: s.UserAgent, Method: s.Method, Methods: append([]string{}, s.Methods()...), Level: s.Level(), Bound: s.NeedsProof(),
+		ExpiresAt: s.ExpiresAt, IP: s.IP, UserAgent: s.UserAgent, Method: s.Method, Methods: append([]string{}, s.Methods()...), Level: s.Level(), Bound: s.NeedsDeviceProof(),
 	}
 }
 

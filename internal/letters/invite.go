@@ -94,13 +94,13 @@ func (s *Service) issue(ctx context.Context, i *mail.Invitation, store func() er
 
 // Withdraw makes the link of the invitation of an address invalid. It is no error if there is none.
 func (s *Service) Withdraw(ctx context.Context, address string) error {
-	_, err := s.withdraw(ctx, mail.Invited{Login: account.CanonicalLogin(address)})
+	_, err := s.withdraw(ctx, mail.InvitationQuery{Login: account.CanonicalLogin(address)})
 	return err
 }
 
 // WithdrawInvitation makes the link of the invitation with this ID invalid. [mail.ErrNotFound] if it was used or withdrawn already.
 func (s *Service) WithdrawInvitation(ctx context.Context, id string) error {
-	n, err := s.withdraw(ctx, mail.Invited{ID: id})
+	n, err := s.withdraw(ctx, mail.InvitationQuery{ID: id})
 	if err == nil && n == 0 {
 		err = mail.ErrNotFound
 	}
@@ -112,11 +112,11 @@ func (s *Service) WithdrawInvitationsOf(ctx context.Context, user string) error 
 	if s == nil || s.Secrets == nil {
 		return nil
 	}
-	_, err := s.withdraw(ctx, mail.Invited{Inviter: user})
+	_, err := s.withdraw(ctx, mail.InvitationQuery{Inviter: user})
 	return err
 }
 
-func (s *Service) withdraw(ctx context.Context, of mail.Invited) (int, error) {
+func (s *Service) withdraw(ctx context.Context, of mail.InvitationQuery) (int, error) {
 	n, err := s.Secrets.DeleteInvitations(ctx, of)
 	if err == nil && n > 0 {
 		s.Audit.Record(ctx, audit.TokenKinds.Revoked, slog.String("kind", invitation), slog.Int("count", n))

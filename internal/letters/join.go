@@ -83,7 +83,7 @@ func (s *Service) spendLink(ctx context.Context, link [32]byte) error {
 	if !errors.Is(err, mail.ErrNotFound) {
 		return err
 	}
-	n, err := s.Secrets.DeleteInvitations(ctx, mail.Invited{Hash: link})
+	n, err := s.Secrets.DeleteInvitations(ctx, mail.InvitationQuery{Hash: link})
 	if err == nil && n == 0 {
 		err = ErrLink
 	}

@@ -86,10 +86,10 @@ type revocations struct {
 	m *Metrics
 }
 
-// seen is a revocations whose store is a session.Viewer.
+// seen is a revocations whose store is a session.CheckLoader.
 type seen struct {
 	revocations
-	session.Viewer
+	session.CheckLoader
 }
 
 // Revocations returns the store with each call measured that ends a session. It wraps the fence, which wraps [Metrics.Sessions]:
@@ -99,7 +99,7 @@ func (m *Metrics) Revocations(s session.Store) session.Store {
 		return s
 	}
 	r := revocations{s, m}
-	if v, ok := s.(session.Viewer); ok {
+	if v, ok := s.(session.CheckLoader); ok {
 		return seen{r, v}
 	}
 	return r

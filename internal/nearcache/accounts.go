@@ -10,14 +10,14 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache/fence"
 )
 
-// accounts is an account.Store with a View for checks. Methods that it doesn't define go straight to the store.
+// accounts is an account.Store with a LoadForCheck. Methods that it doesn't define go straight to the store.
 type accounts struct {
 	account.Store
 	view  view[string, account.User]
 	cache *Cache
 }
 
-// Accounts returns the store behind a cache. [account.View] asks the cache. Absence isn't cached, because an ID can be known
+// Accounts returns the store behind a cache. [account.LoadForCheck] asks the cache. Absence isn't cached, because an ID can be known
 // before its user exists.
 func (c *Cache) Accounts(store account.Store) account.Store {
 	a := &accounts{Store: store, cache: c}
@@ -35,8 +35,8 @@ func (c *Cache) Accounts(store account.Store) account.Store {
 
 func accountKey(id string) fence.Key { return fence.Key{Kind: fence.Account, Sum: fence.UserSum(id)} }
 
-// View answers account.View.
-func (a *accounts) View(ctx context.Context, id string) (*account.User, error) {
+// LoadForCheck answers account.LoadForCheck.
+func (a *accounts) LoadForCheck(ctx context.Context, id string) (*account.User, error) {
 	return a.view.get(ctx, id, 0)
 }
 

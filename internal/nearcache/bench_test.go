@@ -77,7 +77,7 @@ func (s manySessions) Load(_ context.Context, id session.ID) (*session.Record, e
 
 // crowd is a cache with n sessions.
 type crowd struct {
-	view  session.Viewer
+	view  session.CheckLoader
 	ids   []session.ID
 	loads atomic.Int64
 	bytes float64 // the growth of the process per session
@@ -88,14 +88,14 @@ type crowd struct {
 func remember(tb testing.TB, c *nearcache.Cache, n int) *crowd {
 	tb.Helper()
 	all := &crowd{ids: make([]session.ID, n)}
-	all.view = c.Sessions(manySessions{loads: &all.loads}).(session.Viewer)
+	all.view = c.Sessions(manySessions{loads: &all.loads}).(session.CheckLoader)
 	for i := range all.ids {
 		all.ids[i] = numbered(i)
 	}
 	nearcache.Settle(tb, c)
 	before := heap()
 	for _, id := range all.ids {
-		if _, err := all.view.View(tb.Context(), id, 1); err != nil {
+		if _, err := all.view.LoadForCheck(tb.Context(), id, 1); err != nil {
 			tb.Fatal(err)
 		}
 	}
@@ -109,7 +109,7 @@ func remember(tb testing.TB, c *nearcache.Cache, n int) *crowd {
 
 // check checks one random session.
 func (all *crowd) check(tb testing.TB, ctx context.Context) {
-	if _, err := all.view.View(ctx, all.ids[rand.IntN(len(all.ids))], 1); err != nil {
+	if _, err := all.view.LoadForCheck(ctx, all.ids[rand.IntN(len(all.ids))], 1); err != nil {
 		tb.Fatal(err)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
-// sessions is a session.Store and a session.Viewer. Methods that it doesn't define go straight to the store.
+// sessions is a session.Store and a session.CheckLoader. Methods that it doesn't define go straight to the store.
 type sessions struct {
 	session.Store
 	view   view[session.ID, session.Record]
@@ -17,7 +17,7 @@ type sessions struct {
 	agents charged
 }
 
-// Sessions returns the store behind a cache. It is a [session.Viewer] too.
+// Sessions returns the store behind a cache. It is a [session.CheckLoader] too.
 func (c *Cache) Sessions(store session.Store) session.Store {
 	s := &sessions{Store: store, cache: c}
 	s.view = view[session.ID, session.Record]{
@@ -39,8 +39,8 @@ func sessionsOf(user string) fence.Key {
 	return fence.Key{Kind: fence.SessionsOf, Sum: fence.UserSum(user)}
 }
 
-// View implements session.Viewer.
-func (s *sessions) View(ctx context.Context, id session.ID, now int64) (*session.Record, error) {
+// LoadForCheck implements session.CheckLoader.
+func (s *sessions) LoadForCheck(ctx context.Context, id session.ID, now int64) (*session.Record, error) {
 	return s.view.get(ctx, id, now)
 }
 

@@ -37,7 +37,7 @@ type sessionViews struct {
 }
 
 func (v *sessionViews) Load(ctx context.Context, id session.ID) (*session.Record, error) {
-	r, err := v.Store.(session.Viewer).View(ctx, id, v.now.Load())
+	r, err := v.Store.(session.CheckLoader).LoadForCheck(ctx, id, v.now.Load())
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (v *sessionViews) DeleteExpired(ctx context.Context, now int64, limit int) 
 type accountViews struct{ account.Store }
 
 func (v accountViews) Load(ctx context.Context, id string) (*account.User, error) {
-	u, err := account.View(ctx, v.Store, id)
+	u, err := account.LoadForCheck(ctx, v.Store, id)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ type tokenViews struct {
 }
 
 func (v *tokenViews) Load(ctx context.Context, id token.ID) (*token.Record, error) {
-	r, err := v.Store.(token.Viewer).View(ctx, id)
+	r, err := v.Store.(token.CheckLoader).LoadForCheck(ctx, id)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// tokens is a token.Store and a token.Viewer. Methods that it doesn't define go straight to the store.
+// tokens is a token.Store and a token.CheckLoader. Methods that it doesn't define go straight to the store.
 type tokens struct {
 	token.Store
 	view  view[token.ID, token.Record]
@@ -18,7 +18,7 @@ type tokens struct {
 	names interner
 }
 
-// Tokens returns the store behind a cache. It is a [token.Viewer] too.
+// Tokens returns the store behind a cache. It is a [token.CheckLoader] too.
 func (c *Cache) Tokens(store token.Store) token.Store {
 	t := &tokens{Store: store, cache: c}
 	t.view = view[token.ID, token.Record]{
@@ -39,8 +39,8 @@ func tokensOf(user string) fence.Key {
 	return fence.Key{Kind: fence.TokensOf, Sum: fence.UserSum(user)}
 }
 
-// View implements token.Viewer.
-func (t *tokens) View(ctx context.Context, id token.ID) (*token.Record, error) {
+// LoadForCheck implements token.CheckLoader.
+func (t *tokens) LoadForCheck(ctx context.Context, id token.ID) (*token.Record, error) {
 	return t.view.get(ctx, id, 0)
 }
 

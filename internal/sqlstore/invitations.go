@@ -111,7 +111,7 @@ func (o *outbox) Invitations(ctx context.Context, after string, limit int) ([]*m
 	return found, nil
 }
 
-func (o *outbox) DeleteInvitations(ctx context.Context, of mail.Invited) (int, error) {
+func (o *outbox) DeleteInvitations(ctx context.Context, of mail.InvitationQuery) (int, error) {
 	text := o.dialect.Bytes
 	n, err := affected(o.invitations.delete.ExecContext(ctx, text(of.ID), text(of.Login), text(of.Inviter), text(""), of.Hash[:]))
 	if err != nil {

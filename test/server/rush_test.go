@@ -50,6 +50,9 @@ type gathered struct {
 	out     *bufio.Reader
 }
 
+// tooSlow is how long a client may take to send the head of a request. The server then closes the connection.
+const tooSlow = 10 * time.Second
+
 // The messages between the two processes.
 const (
 	ready = "ready\n"
@@ -145,9 +148,13 @@ func (r rush) enter() []entry {
 	for first := 0; first < len(entries); first += r.Wave {
 		for i := first; i < min(first+r.Wave, len(entries)); i++ {
 			group.Go(func() {
-				began := time.Now()
-				entries[i] = r.People[i].enter(client, r.Base)
-				entries[i].Took = time.Since(began)
+				for again := true; again; {
+					began := time.Now()
+					entries[i] = r.People[i].enter(client, r.Base)
+					entries[i].Took = time.Since(began)
+					// Where the processors are busy with other things, this process may not get to send a request in time.
+					again = entries[i].Failure == io.EOF.Error() && entries[i].Took > tooSlow
+				}
 			})
 		}
 		if r.Pause == 0 {
@@ -172,6 +179,9 @@ func (e entrant) enter(client *http.Client, base string) entry {
 		"Content-Type": {"application/json"}, "Origin": {base}, "X-Forwarded-For": {e.Address.String()},
 	}
 	response, err := client.Do(r)
+	if errors.Is(err, io.EOF) {
+		err = io.EOF
+	}
 	if err != nil {
 		return entry{Failure: err.Error()}
 	}

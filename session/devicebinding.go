@@ -16,8 +16,8 @@ import (
 // says it couldn't get one because of the server. The session lives: answer 503.
 var errUnproven = errors.New("the browser could not prove that the session is bound to it")
 
-// Device binds sessions to browsers. Its methods must not block, and are called by several requests at the same time.
-type Device interface {
+// DeviceBinder binds sessions to browsers. Its methods must not block, and are called by several requests at the same time.
+type DeviceBinder interface {
 	// Offer adds to the headers of an answer that sets the session cookie what makes a browser bind the session to a key of its
 	// own. It isn't called for a bound session.
 	Offer(h http.Header, r *Record)
@@ -62,10 +62,10 @@ func (q *Request) prove(ctx context.Context, c *Unconfirmed) bool {
 	return false
 }
 
-// Unproven returns the session of which the request has the ticket but not the proof that it comes from the browser that the session
+// WithoutDeviceProof returns the session of which the request has the ticket but not the proof that it comes from the browser that the session
 // is bound to; nil if it has both, or there is no such session. It opens nothing. excused: the browser says that it couldn't get the
 // proof because of the server. Call it after the session was looked up.
-func (q *Request) Unproven() (s *Session, excused bool) {
+func (q *Request) WithoutDeviceProof() (s *Session, excused bool) {
 	if q == nil || q.proof.sent == nil {
 		return nil, false
 	}
@@ -93,7 +93,7 @@ func (m *Manager) bind(ctx context.Context, s *Session) *Session {
 	ctx, cancel := resilience.LimitCheck(ctx)
 	defer cancel()
 	done := false
-	err := m.Rebind(ctx, s.ID, func(r *Record) error {
+	err := m.ChangeBinding(ctx, s.ID, func(r *Record) error {
 		if done = !r.Bound && r.Binding == s.record.Binding; done {
 			r.Bound = true
 		}
@@ -125,10 +125,10 @@ func (m *Manager) newSession(r *Record) (*Session, error) {
 	return s, err
 }
 
-// Rebind changes how the live session with this public ID is bound: change sets Bound and Binding of a copy of its record, whose other
-// fields Rebind leaves as they are. If change returns an error, Rebind returns it and writes nothing. change is called again if the session
+// ChangeBinding changes how the live session with this public ID is bound: change sets Bound and Binding of a copy of its record, whose other
+// fields ChangeBinding leaves as they are. If change returns an error, ChangeBinding returns it and writes nothing. change is called again if the session
 // was changed meanwhile. ErrEnded if there is no such live session; other errors are those of change, and outages.
-func (m *Manager) Rebind(ctx context.Context, id string, change func(r *Record) error) error {
+func (m *Manager) ChangeBinding(ctx context.Context, id string, change func(r *Record) error) error {
 	if err := m.needsStore(); err != nil {
 		return err
 	}
