@@ -227,7 +227,7 @@ async function settle(ask) {
 /** Tells the developer, in the console, why a browser refuses passkeys. */
 function explainAddress() {
     if (/^[\d.]+$|^\[/.test(location.hostname))
-        void import("./explain.js").then((it) => it.explainPasskeys(location));
+        void import("./explain.js").then((it) => it.explainPasskeys(location), () => { }); // a page that is left explains nothing
 }
 /** What PublicKeyCredential.toJSON returns, which Safari lacks before 18.4. */
 function encoded({ id, type, response, authenticatorAttachment }) {

@@ -9,7 +9,7 @@ export function createSender(options) {
     /** Warns the developer, in the console, if a page of another origin can't work. */
     function explain(failed) {
         if (page && page.origin !== url.origin)
-            void import("./explain.js").then((it) => it.explain(page, url, failed));
+            void import("./explain.js").then((it) => it.explain(page, url, failed), () => { }); // a page that is left explains nothing
     }
     explain();
     async function once(request, limit) {
