@@ -192,3 +192,35 @@ test("an account begins with a passkey in place of a password", async (t) => {
     assert.equal(JSON.parse((await ask(page, "/api/me")).body).username, "bob");
   });
 });
+
+test("recovery codes of a new account are shown also if the browser drops its cookie", async (t) => {
+  const server = await startServer(t, ["--signup", "open"], "localhost");
+  await server.makeAdmin();
+  const browser = await startBrowser(t);
+  const page = await openPage(t, browser);
+  await page.goto(`${server.url}/auth/signup`);
+  await page.getByLabel("E-mail").fill("bob@example.com");
+  await page.getByRole("button", { name: "Send the link" }).click();
+  await page.getByRole("heading", { name: "Look into your mail" }).waitFor();
+  const link = /^http\S+$/m.exec(await server.mail("signup"))[0];
+
+  await addAuthenticator(page);
+  await page.route("**/api/auth/signup/passkey", async (route) => {
+    const response = await route.fetch();
+    await page.context().clearCookies();
+    const { "set-cookie": _, ...headers } = response.headers();
+    await route.fulfill({ response, headers });
+  });
+  await page.goto(link);
+  await page.getByLabel("Username").fill("bob");
+  await page.getByRole("button", { name: "Use a passkey instead of a password" }).click();
+  await page.getByRole("button", { name: "Create the account with a passkey" }).click();
+  await page.getByRole("alert").getByText("didn’t store the sign-in cookie").waitFor();
+  assert.equal(await page.getByRole("list", { name: "Your recovery codes" }).getByRole("listitem").count(), 10);
+  await page.unrouteAll();
+  await page.getByRole("button", { name: "I have kept them" }).click();
+  await page.getByRole("heading", { name: "Your account was created" }).waitFor();
+  assert.equal(await page.getByRole("list", { name: "Your recovery codes" }).count(), 0);
+  await page.getByRole("link", { name: "Back to sign-in" }).click();
+  await atAccount(page); // the device accepts the suggestion of its passkey at once
+});

@@ -64,7 +64,12 @@ function WelcomeForm({ secret }: { secret: string }) {
   const [passkey, setPasskey] = useState(false);
   const [codes, setCodes] = useState<readonly string[]>();
   const byPasskey = useAction(async (username: string) => {
-    if (await completeSignIn(() => auth.signupByPasskey({ secret, username }))) setCodes(auth.getState().recoveryCodes ?? []);
+    await completeSignIn(async () => {
+      const made = await auth.signupByPasskey({ secret, username });
+      // The codes are shown also if the browser drops the cookie, which is checked next: they can't be shown again.
+      if (made) setCodes(auth.getState().recoveryCodes ?? []);
+      return made;
+    });
   });
   const canUsePasskey = !!useMethods()?.signup_passkey && "PublicKeyCredential" in window;
   const act = passkey ? byPasskey : complete;
@@ -72,17 +77,23 @@ function WelcomeForm({ secret }: { secret: string }) {
   const disabled = act.sending || (act.error?.status === 429 && wait > 0);
   const errors = act.error?.errors ?? {};
   const refused = act.error?.code ?? look.error?.code;
+  const withoutCookie = act.error && isWithoutCookie(act.error) ? act.error : undefined;
+  const kept = () => {
+    auth.codesKept();
+    setCodes(undefined);
+  };
   if (codes) {
     return (
       <>
         <Heading page={t.page}>{t.madeHeading}</Heading>
-        <NewRecoveryCodes codes={codes} heading="h2" onKept={leave} />
+        <Problem error={withoutCookie} />
+        <NewRecoveryCodes codes={codes} heading="h2" onKept={withoutCookie ? kept : leave} />
       </>
     );
   }
   if (refused === "signup_closed") return <Closed />;
   if (refused === "link_invalid") return <InvalidLink heading={t.invalidHeading} body={t.invalid} />;
-  if (act.error && isWithoutCookie(act.error)) return <Made error={act.error} />;
+  if (withoutCookie) return <Made error={withoutCookie} />;
   return (
     <>
       <Heading page={t.page}>{t.welcomeHeading}</Heading>
