@@ -8,6 +8,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/factor"
+	"github.com/cloakroom-auth/cloakroom/store"
 	"github.com/cloakroom-auth/cloakroom/storetest"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
@@ -171,6 +172,60 @@ func TestTheFirstResetByMailRemovesWhatWasThereBefore(t *testing.T) {
 	ok(t, s.client().send("POST", "/api/auth/password/reset", resetting(secret, goodPassword)))
 	if p, err := s.stores.Factors.Load(t.Context(), u.ID); err != nil || len(p.Factors) != 1 || p.RecoveryCodes != 1 {
 		t.Errorf("the owner has %+v, %v", p, err)
+	}
+}
+
+// TestTheOwnerGetsWhatWasPreparedUnderTheirAddress: whichever way a stranger got the address into an account, nothing of the stranger's opens
+// it once its owner has set a password by mail. What providers say of an address is in TestPeopleWithoutAnAccount, and sign-ups and usernames
+// are in TestNoAccountWaitsForItsOwner.
+func TestTheOwnerGetsWhatWasPreparedUnderTheirAddress(t *testing.T) {
+	t.Attr("threat", "R09")
+	const address = "victim@example.com"
+	for way, prepare := range map[string]func(s *server) string{
+		"the administration's form": func(s *server) string {
+			r := s.as(s.superuser("root")).send("POST", "/api/auth/admin/users", map[string]any{"username": "stranger", "email": address, "password": goodPassword})
+			if r.StatusCode != 200 {
+				s.t.Fatalf("got %d %s", r.StatusCode, r.body)
+			}
+			return fmt.Sprint(r.field("id"))
+		},
+		"an import": func(s *server) string {
+			u := *s.user("template")
+			must(s.t, s.stores.Accounts.Delete(s.t.Context(), u.ID))
+			u.ID, u.Username, u.Email = "", "stranger", address
+			results, err := s.stores.Accounts.(store.Importer).Import(s.t.Context(), []store.ImportedUser{{Source: "elsewhere", ID: "1", User: u}}, false, nil)
+			if err != nil || results[0].User == nil {
+				s.t.Fatalf("got %+v, %v", results, err)
+			}
+			return results[0].User.ID
+		},
+		"a form of another program": func(s *server) string { // of Django, which knows of no proof
+			u := s.user("stranger")
+			s.with(u, func(u *account.User) { u.EmailProven = u.Email })
+			s.with(u, func(u *account.User) { u.Email = address })
+			return u.ID
+		},
+	} {
+		s := start(t, options{mail: newPostbox(), stores: inSQLite})
+		u := s.load(prepare(s))
+		if u.HasProvenEmail() {
+			t.Errorf("%s: the address counts as proven", way)
+		}
+		stranger, text := s.as(u), s.issue(u, token.Params{Kind: token.Personal, Name: "x"})
+		ok(t, s.client().login("stranger", goodPassword))
+		accepted(t, s.client().send("POST", "/api/auth/password/forgot", forgetting(address)))
+		_, secret := s.link(s.box.ofKind(t, "reset_first", 0))
+		ok(t, s.client().send("POST", "/api/auth/password/reset", resetting(secret, newPassword)))
+		for what, r := range map[string]*answer{
+			"session":  stranger.send("GET", "/api/auth/sessions", nil),
+			"token":    s.program().send("GET", "/api/me", nil, "Authorization: Bearer "+text),
+			"password": s.client().login("stranger", goodPassword),
+		} {
+			if r.StatusCode != 401 {
+				t.Errorf("%s: the stranger's %s: got %d %s", way, what, r.StatusCode, r.body)
+			}
+		}
+		ok(t, s.client().login(address, newPassword))
 	}
 }
 
