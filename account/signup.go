@@ -66,6 +66,6 @@ func (s *Service) signingUp(ctx context.Context, n NewUser, proven bool, j *Join
 		return n, wrong.err()
 	}
 	n.Email, n.proven, n.joining, n.Language = address, proven, j, s.kept(n.Language)
-	n.NoPassword = j != nil && j.Passkey != nil
+	n.NoPassword = n.NoPassword || j != nil && j.Passkey != nil
 	return n, nil
 }

@@ -29,13 +29,17 @@ const (
 	timedPairs  = 2000 // requests about known addresses, and as many about unknown ones
 )
 
-// sink takes mail, and notes when it came.
+// sink takes mail, and notes when it came; unless it is down.
 type sink struct {
-	mu sync.Mutex
-	at map[string]time.Time // by address
+	down bool
+	mu   sync.Mutex
+	at   map[string]time.Time // by address
 }
 
 func (s *sink) Send(_ context.Context, m *mail.Message) error {
+	if s.down {
+		return errors.New("the mail server is down")
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.at[m.To] = time.Now()
@@ -52,12 +56,12 @@ type mailServer struct {
 }
 
 // newMailServer starts a server on a file, with accounts known0@example.com and so on.
-func (b *bench) newMailServer(ctx context.Context, name string, accounts, perHour int) (*mailServer, error) {
+func (b *bench) newMailServer(ctx context.Context, name string, accounts, perHour int, down bool) (*mailServer, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	m := &mailServer{url: "http://" + listener.Addr().String(), data: b.sub(name), sink: &sink{at: map[string]time.Time{}}}
+	m := &mailServer{url: "http://" + listener.Addr().String(), data: b.sub(name), sink: &sink{at: map[string]time.Time{}, down: down}}
 	m.Server, err = cloakroom.New(ctx, cloakroom.Config{
 		URL: m.url, Data: m.data, Signup: "open", MailCode: true, MailPerHour: perHour, SendMail: m.sink, TrustedProxies: []string{"127.0.0.1"},
 		Log: slog.New(slog.DiscardHandler),
@@ -130,7 +134,7 @@ func (b *bench) mailing(ctx context.Context) error {
 
 // mailFlood asks for 10,000 sign-ups in a minute from one network, while other people ask for links for new passwords.
 func (b *bench) mailFlood(ctx context.Context) error {
-	m, err := b.newMailServer(ctx, "mail-flood", int(floodIn/othersEvery), 600)
+	m, err := b.newMailServer(ctx, "mail-flood", int(floodIn/othersEvery), 600, false)
 	if err != nil {
 		return err
 	}
@@ -215,23 +219,43 @@ func (b *bench) mailFlood(ctx context.Context) error {
 	return nil
 }
 
-// mailTimes compares the times of answers about known addresses with those about unknown ones, in turn and in random order. The
-// figure is Welch's t: below 4.5 the times don't tell them apart.
+// mailTimes compares the times of answers about known addresses with those about unknown ones, in turn and in random order; also over the
+// limit, and while the mail server is down. The figure is Welch's t: below 4.5 the times don't tell them apart.
 func (b *bench) mailTimes(ctx context.Context) error {
-	for _, path := range []string{"/api/auth/password/forgot", "/api/auth/signup", "/api/auth/code"} {
-		name := "mail-times" + path[strings.LastIndex(path, "/"):]
-		m, err := b.newMailServer(ctx, name, timedPairs, 1<<30)
+	for _, c := range []struct {
+		name, path string
+		perHour    int
+		down       bool
+		status     int
+	}{
+		{"forgot", "/api/auth/password/forgot", 1 << 30, false, http.StatusAccepted},
+		{"signup", "/api/auth/signup", 1 << 30, false, http.StatusAccepted},
+		{"code", "/api/auth/code", 1 << 30, false, http.StatusAccepted},
+		{"over-the-limit", "/api/auth/password/forgot", 1, false, http.StatusTooManyRequests},
+		{"server-down", "/api/auth/password/forgot", 1 << 30, true, http.StatusAccepted},
+	} {
+		name := "mail-times/" + c.name
+		m, err := b.newMailServer(ctx, name, timedPairs, c.perHour, c.down)
 		if err != nil {
 			return err
+		}
+		for c.status == http.StatusTooManyRequests { // until the limit is reached
+			status, _, err := m.ask(ctx, c.path, "first@example.com", "192.0.2.1")
+			if err != nil {
+				return errors.Join(err, m.stop())
+			}
+			if status == c.status {
+				break
+			}
 		}
 		var known, unknown []time.Duration
 		for n := range timedPairs {
 			addresses := []string{fmt.Sprintf("known%d@example.com", n), fmt.Sprintf("other%d@example.com", n)}
 			first := rand.IntN(2)
 			for _, i := range []int{first, 1 - first} {
-				status, took, err := m.ask(ctx, path, addresses[i], "192.0.2.1")
-				if err == nil && status != http.StatusAccepted {
-					err = fmt.Errorf("%s: %d", path, status)
+				status, took, err := m.ask(ctx, c.path, addresses[i], "192.0.2.1")
+				if err == nil && status != c.status {
+					err = fmt.Errorf("%s: %d", name, status)
 				}
 				if err != nil {
 					return errors.Join(err, m.stop())
