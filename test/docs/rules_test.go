@@ -54,11 +54,13 @@ var rules = []rule{
 	{"docs/benchmarks.md", "conditions:", measured},
 	{"docs/benchmarks.md", "sign-out/postgres", measured},
 	{"docs/benchmarks.md", "mail-flood", measured},
+	{"docs/benchmarks.md", "mail-times/over-the-limit", measured},
 	{"docs/benchmarks.md", "events", measured},
 	{"docs/benchmarks.md", "check/10000", measured},
 	{"docs/benchmarks.md", "go test ./internal/nearcache", goTestNames},
 	{"docs/benchmarks.md", "           sign-outs/s", sample("internal/nearcache/*_test.go", "sign-outs/s", "p50")},
 	{"docs/benchmarks.md", "CLOAKROOM_PICTURE", goTestNames},
+	{"docs/benchmarks.md", "CLOAKROOM_LONG=1 CLOAKROOM_PICTURE", goTestNames},
 	{"docs/benchmarks.md", "                the feed alone", sample("internal/nearcache/*_test.go", "messages/s", "server busy")},
 	{"docs/benchmarks.md", "7 rounds", measured},
 	{"docs/benchmarks.md", "provider-token", measured},
@@ -276,7 +278,7 @@ func benchFlags(t *testing.T, b block) {
 
 // goTestNames: the tests or benchmarks exist that a command names.
 func goTestNames(t *testing.T, b block) {
-	m := regexp.MustCompile(`go test (\./\S+) .*-(?:run|bench) (\w+)(?:/\S+)?(?: -benchtime \S+| -v)?\n`).FindStringSubmatch(strings.ReplaceAll(b.text, "-run XXX ", ""))
+	m := regexp.MustCompile(`go test (\./\S+) .*-(?:run|bench) (\w+)(?:/\S+)?(?: -benchtime \S+| -v)?(?: -timeout \S+)?\n`).FindStringSubmatch(strings.ReplaceAll(b.text, "-run XXX ", ""))
 	if m == nil {
 		t.Fatal("no command")
 	}
