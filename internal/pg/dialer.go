@@ -1,7 +1,7 @@
 // Package pg connects to PostgreSQL, for the stores and for the tables of Django, and broadcasts by its notifications.
 //
-// Every connection is made by a [Dialer]. It tries the hosts of an address in turn, each for connect_timeout, and takes the
-// first that accepts writes. It refuses a server on which a promise of a store would not hold. It probes an unreachable server
+// Every connection is made by a [Dialer]. It tries the hosts of an address in turn, each for connect_timeout and half a second ahead of the
+// next one, and takes the first that accepts writes. It refuses a server on which a promise of a store would not hold. It probes an unreachable server
 // a few times a second, however many callers wait. It closes the connections to a server that has turned read-only.
 package pg
 
@@ -114,22 +114,61 @@ func (d *Dialer) Connect(ctx context.Context) (driver.Conn, error) {
 	return conn, nil
 }
 
-// dial tries the hosts, beginning with that of the last successful attempt.
+// headStart is how long one host is tried alone before the next one is tried beside it. A host that is cut off then delays an attempt by this,
+// and not by its connect_timeout.
+const headStart = 500 * time.Millisecond
+
+// attempt is how the attempt to connect to one host ended.
+type attempt struct {
+	conn *Conn
+	host int
+	err  error
+}
+
+// dial tries the hosts, beginning with that of the last successful attempt, and takes the first that answers.
 func (d *Dialer) dial(ctx context.Context) (*Conn, error) {
-	era := d.era.Load()
-	var all []error
-	first := int(d.preferred.Load())
-	for i := range d.address.hosts {
-		n := (first + i) % len(d.address.hosts)
-		conn, err := d.dialHost(ctx, d.address.hosts[n])
-		if err == nil {
-			d.preferred.Store(int32(n))
-			conn.era = era
-			return conn, nil
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	era, first, hosts := d.era.Load(), int(d.preferred.Load()), d.address.hosts
+	ended := make(chan attempt, len(hosts))
+	failed := make([]error, len(hosts)) // in the order in which the hosts are tried
+	next := time.NewTimer(0)
+	defer next.Stop()
+	for begun, over := 0, 0; over < len(hosts); {
+		select {
+		case <-next.C:
+			if begun == len(hosts) {
+				continue
+			}
+			n := (first + begun) % len(hosts)
+			go func() {
+				conn, err := d.dialHost(ctx, hosts[n])
+				ended <- attempt{conn, n, err}
+			}()
+			begun++
+			next.Reset(headStart)
+		case a := <-ended:
+			over++
+			if a.err == nil {
+				d.preferred.Store(int32(a.host))
+				a.conn.era = era
+				go closeAll(ended, begun-over)
+				return a.conn, nil
+			}
+			failed[(a.host-first+len(hosts))%len(hosts)] = a.err
+			next.Reset(0)
 		}
-		all = append(all, err)
 	}
-	return nil, &ConnectError{d.address, all}
+	return nil, &ConnectError{d.address, failed}
+}
+
+// closeAll waits for the end of n attempts, and closes the connections they made.
+func closeAll(ended <-chan attempt, n int) {
+	for range n {
+		if a := <-ended; a.err == nil {
+			_ = a.conn.Close() // another was taken
+		}
+	}
 }
 
 // dialHost tries the ways to connect to a host. The second way is tried if the server refuses the first, and not if the host is
