@@ -16,6 +16,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/pg"
 	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/store"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
@@ -69,10 +70,8 @@ func (c *Config) strict() (bool, error) {
 
 // cacheStores puts a cache in front of the stores if a feed, or the commit counter of the SQLite file, can keep one valid. If
 // Config.Revocation is "strict", nothing is cached, but revocations are still published to other nodes, which may have caches.
-func (c *Config) cacheStores(ctx context.Context, st *storage, measure *metrics.Metrics) (*cachedStores, error) {
-	s := &cachedStores{
-		sessions: measure.Sessions(st.Sessions), accounts: measure.Accounts(st.Accounts), tokens: measure.Tokens(st.Tokens),
-	}
+func (c *Config) cacheStores(ctx context.Context, st *storage, measured store.Set, measure *metrics.Metrics) (*cachedStores, error) {
+	s := &cachedStores{sessions: measured.Sessions, accounts: measured.Accounts, tokens: measured.Tokens}
 	s.joined = measure.JoinedView(joinViews(st.Sessions, st.Accounts))
 	config, err := c.cacheOf(ctx, st)
 	if err != nil {

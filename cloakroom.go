@@ -46,6 +46,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/password"
 	"github.com/cloakroom-auth/cloakroom/sealed"
 	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/store"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 	"github.com/cloakroom-auth/cloakroom/token"
 	"github.com/cloakroom-auth/cloakroom/web/pages"
@@ -67,6 +68,7 @@ type Server struct {
 	keys     *keyring.Ring
 	dataKeys *keyring.DataKeys
 	storage  *storage
+	measured store.Set // storage's, with their calls measured if the Config wants that
 	cached   *cachedStores
 	hasher   *password.Hasher
 	throttle *throttle.Guard
@@ -214,7 +216,7 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 	if s.hasher, err = s.storage.newHasher(ctx); err != nil {
 		return err
 	}
-	s.throttle = &throttle.Guard{Store: measure.Throttles(s.storage.Throttles), Key: s.keys.Derive("throttle")[0]}
+	s.throttle = &throttle.Guard{Store: s.measured.Throttles, Key: s.keys.Derive("throttle")[0]}
 	s.Accounts = s.newAccounts(c, checked)
 	if err := s.startMail(c, checked); err != nil {
 		return err
@@ -302,7 +304,8 @@ func (s *Server) open(ctx context.Context, c Config, measure *metrics.Metrics) (
 		return err
 	}
 	s.onClose(s.storage.close)
-	if s.cached, err = c.cacheStores(ctx, s.storage, measure); err != nil {
+	s.measured = measure.Stores(s.storage.Set)
+	if s.cached, err = c.cacheStores(ctx, s.storage, s.measured, measure); err != nil {
 		return err
 	}
 	s.onClose(s.cached.close)

@@ -79,6 +79,7 @@ var layers = map[string]layer{
 	"internal/nearcache/fence": {own: []string{"internal/feed"}},
 	"internal/nearcache":       {own: []string{"account", "session", "store", "token", "internal/feed", "internal/nearcache/fence", "internal/resilience"}},
 	"internal/walwatch":        {others: []string{"golang.org/x/sys"}},
+	"internal/hooked":          {own: []string{"account", "audit", "factor", "federation", "mail", "signin", "session", "throttle", "token", "sealed", "store", "webhook"}},
 	"memory":                   {own: []string{"account", "audit", "factor", "federation", "mail", "signin", "session", "throttle", "token", "sealed", "store", "webhook"}},
 	"sqlite": {
 		own:    []string{"account", "audit", "session", "throttle", "token", "sealed", "store", "internal/sqlstore", "internal/walwatch"},
@@ -99,7 +100,7 @@ var layers = map[string]layer{
 		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/text"},
 	},
 	"storetest": {
-		own:    []string{"account", "audit", "factor", "federation", "mail", "signin", "session", "throttle", "token", "sealed", "store", "webhook"},
+		own:    []string{"account", "audit", "factor", "federation", "mail", "signin", "session", "throttle", "token", "sealed", "store", "webhook", "internal/hooked"},
 		others: []string{"github.com/anishathalye/porcupine", "pgregory.net/rapid"},
 	},
 
@@ -126,7 +127,7 @@ var layers = map[string]layer{
 		others: []string{"golang.org/x/sync", "github.com/jackc/pgx/v5/pgxpool", "github.com/prometheus/client_golang/prometheus"},
 	},
 	"internal/metrics": {
-		own:    []string{"internal/reqinfo", "account", "audit", "internal/courier", "internal/feed", "password", "session", "throttle", "token"},
+		own:    []string{"internal/reqinfo", "account", "audit", "internal/courier", "internal/feed", "internal/hooked", "password", "session", "store", "throttle", "token"},
 		others: []string{"github.com/prometheus/client_golang/prometheus"},
 	},
 	"cloakroomtest":         {own: []string{"", "account", "csrf", "memory", "session"}},

@@ -53,7 +53,7 @@ func (c *Config) checkWebhooks() ([]courier.Endpoint, error) {
 func (s *Server) startAudit(c Config, checked checkedConfig, measure *metrics.Metrics) {
 	s.webhooks = courier.New(s.storage.Webhooks, checked.webhooks, nil, c.Log)
 	s.Audit = &audit.Log{
-		Store: s.webhooks.Audit(measure.Audit(s.storage.Audit)), Text: c.Log, Retention: c.AuditRetention, UserID: s.userIDByLogin,
+		Store: s.webhooks.Audit(s.measured.Audit), Text: c.Log, Retention: c.AuditRetention, UserID: s.userIDByLogin,
 	}
 	if s.webhooks != nil {
 		s.Audit.Kept = courier.Delivers

@@ -2,10 +2,12 @@ package storetest
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"slices"
 	"sync"
 
+	"github.com/cloakroom-auth/cloakroom/internal/hooked"
 	"github.com/cloakroom-auth/cloakroom/store"
 )
 
@@ -58,79 +60,20 @@ func (p *FaultPlan) fails(name string) bool {
 // Faulty returns stores that pass every call on to the given ones, except the calls that the plan makes fail: these return
 // an error and no value, and set nothing in the caller's records, whether they were done or not. A store that is nil stays
 // nil.
-func Faulty(s store.Set, p *FaultPlan) store.Set {
-	var faulty store.Set
-	if s.Sessions != nil {
-		faulty.Sessions = faultySessions{s.Sessions, p}
-	}
-	if s.Accounts != nil {
-		faulty.Accounts = faultyAccounts{s.Accounts, p}
-	}
-	if s.Tokens != nil {
-		faulty.Tokens = faultyTokens{s.Tokens, p}
-	}
-	if s.Throttles != nil {
-		faulty.Throttles = faultyThrottles{s.Throttles, p}
-	}
-	if s.Sealed != nil {
-		faulty.Sealed = faultyKeys{s.Sealed, p}
-	}
-	if s.Audit != nil {
-		faulty.Audit = faultyAudit{s.Audit, p}
-	}
-	if s.Factors != nil {
-		faulty.Factors = faultyFactors{s.Factors, p}
-	}
-	if s.Signins != nil {
-		faulty.Signins = faultySignins{s.Signins, p}
-	}
-	if s.Links != nil {
-		faulty.Links = faultyLinks{s.Links, p}
-	}
-	if s.Grants != nil {
-		faulty.Grants = faultyGrants{s.Grants, p}
-	}
-	if s.Mail != nil {
-		faulty.Mail = faultyMail{s.Mail, p}
-	}
-	if s.Webhooks != nil {
-		faulty.Webhooks = faultyWebhooks{s.Webhooks, p}
-	}
-	return faulty
-}
+func Faulty(s store.Set, p *FaultPlan) store.Set { return hooked.Stores(s, p.carryOut) }
 
-// value carries a call out as the plan says.
-func value[T any](p *FaultPlan, name string, call func() (T, error)) (result T, err error) {
+// carryOut is a [hooked.Hook].
+func (p *FaultPlan) carryOut(_ context.Context, call string, do func() error) error {
 	if p.Before != nil {
-		if err := p.Before(name); err != nil {
-			return result, err
+		if err := p.Before(call); err != nil {
+			return err
 		}
 	}
-	fault := p.fails(name)
-	if !fault {
-		return call()
+	if !p.fails(call) {
+		return do()
 	}
 	if p.After {
-		call() // the caller doesn't get its result
+		_ = do() // the caller doesn't get its result
 	}
-	return result, cmp.Or(p.Err, ErrFault)
-}
-
-// attempt is like value for a call that returns only an error.
-func attempt(p *FaultPlan, name string, call func() error) error {
-	_, err := value(p, name, func() (struct{}, error) { return struct{}{}, call() })
-	return err
-}
-
-// stored is like attempt for a call that sets something in a record of the caller's.
-func stored[R any](p *FaultPlan, name string, record *R, call func(record *R) error) error {
-	set, err := value(p, name, func() (R, error) {
-		r := *record
-		err := call(&r)
-		return r, err
-	})
-	if err == nil {
-		*record = set
-	}
-	return err
+	return cmp.Or(p.Err, ErrFault)
 }

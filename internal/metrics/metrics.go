@@ -3,10 +3,6 @@
 package metrics
 
 import (
-	"errors"
-	"slices"
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/cloakroom-auth/cloakroom/password"
@@ -113,22 +109,4 @@ func (m *Metrics) Watch(h *password.Hasher) {
 	m.gauge("password_hashes_running", "Passwords that are being hashed.", func() float64 { return float64(h.Stats().Running) })
 	m.gauge("password_hashes_waiting", "Passwords that wait for their turn to be hashed.", func() float64 { return float64(h.Stats().Waiting) })
 	m.gauge("password_hashes_workers", "How many passwords are hashed at a time.", func() float64 { return float64(h.Stats().Workers) })
-}
-
-// call measures one call of a store. It counts an error as an outage unless answers reports that it is an answer.
-func (m *Metrics) call(store, name string, answers func(error) bool, do func() error) error {
-	began := time.Now()
-	err := do()
-	m.calls.WithLabelValues(store, name).Observe(time.Since(began).Seconds())
-	if err != nil && !answers(err) {
-		m.outages.WithLabelValues(store, name).Inc()
-	}
-	return err
-}
-
-// oneOf returns a function that reports whether an error is one of these.
-func oneOf(answers ...error) func(error) bool {
-	return func(err error) bool {
-		return slices.ContainsFunc(answers, func(a error) bool { return errors.Is(err, a) })
-	}
 }

@@ -2,6 +2,7 @@ package metrics_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/endreason"
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
@@ -29,10 +31,9 @@ import (
 func TestStoresKeepTheirPromises(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Stores {
 		db, m := memory.New(), newMetrics(t)
-		return storetest.Stores{Set: store.Set{
-			Sessions: m.Revocations(m.Sessions(db.Sessions)), Accounts: m.Accounts(db.Accounts), Tokens: m.Tokens(db.Tokens),
-			Throttles: m.Throttles(db.Throttles), Sealed: db.Sealed, Audit: m.Audit(db.Audit),
-		}}
+		set := m.Stores(db.Set)
+		set.Sessions = m.Revocations(set.Sessions)
+		return storetest.Stores{Set: set}
 	})
 }
 
@@ -46,8 +47,7 @@ func TestFeedKeepsItsPromises(t *testing.T) {
 func TestNilMeasuresNothing(t *testing.T) {
 	var m measured
 	db := memory.New()
-	if m.Sessions(db.Sessions) != db.Sessions || m.Accounts(db.Accounts) != db.Accounts || m.Tokens(db.Tokens) != db.Tokens ||
-		m.Throttles(db.Throttles) != db.Throttles || m.Revocations(db.Sessions) != db.Sessions || m.Audit(db.Audit) != db.Audit {
+	if m.Stores(db.Set) != db.Set || m.Revocations(db.Sessions) != db.Sessions {
 		t.Fatal("a nil Metrics stands before a store")
 	}
 }
@@ -146,7 +146,7 @@ func TestChecksByResultAndSource(t *testing.T) {
 	faulty := storetest.Faulty(db.Set, plan)
 	f := feed.NewLocal()
 	cache := nearcache.New(nearcache.Config{Feed: m.Feed(f)})
-	store := m.Revocations(cache.Sessions(m.Sessions(faulty.Sessions)))
+	store := m.Revocations(cache.Sessions(m.Stores(faulty).Sessions))
 	manager, r := signedIn(t, m, store)
 	check(t, manager, r, nothing) // the cache doesn't run, so the store is asked
 	check(t, manager, r, nothing)
@@ -187,7 +187,7 @@ func TestOutagesAreCountedAndAnswersAreNot(t *testing.T) {
 	m, plan := newMetrics(t), &storetest.FaultPlan{}
 	db := memory.New()
 	stores := storetest.Faulty(db.Set, plan)
-	store := m.Sessions(stores.Sessions)
+	store := m.Stores(stores).Sessions
 	if _, err := store.Load(t.Context(), session.ID{1}); err == nil {
 		t.Fatal("found")
 	}
@@ -203,7 +203,7 @@ func TestOutagesAreCountedAndAnswersAreNot(t *testing.T) {
 // TestTheAuditLogIsMeasured checks the metrics of waiting events, dropped events, and outages.
 func TestTheAuditLogIsMeasured(t *testing.T) {
 	m, plan := newMetrics(t), &storetest.FaultPlan{}
-	log := &audit.Log{Store: m.Audit(storetest.Faulty(store.Set{Audit: memory.New().Audit}, plan).Audit)}
+	log := &audit.Log{Store: m.Stores(storetest.Faulty(store.Set{Audit: memory.New().Audit}, plan)).Audit}
 	m.WatchAudit(log)
 	for range 1100 {
 		log.Record(t.Context(), audit.LoginKinds.Fail, slog.String("login", "ada"))
@@ -225,7 +225,7 @@ func TestTheAuditLogIsMeasured(t *testing.T) {
 
 func TestEventsThatAProgramMissesAreCounted(t *testing.T) {
 	m := newMetrics(t)
-	log := &audit.Log{Store: m.Audit(memory.New().Audit)}
+	log := &audit.Log{Store: m.Stores(memory.New().Set).Audit}
 	log.Observe(func(audit.Event) {})
 	m.WatchAudit(log)
 	ctx, stop := context.WithCancel(t.Context())
@@ -242,7 +242,7 @@ func TestEventsThatAProgramMissesAreCounted(t *testing.T) {
 
 func TestRefusedTriesAreCounted(t *testing.T) {
 	m := newMetrics(t)
-	g := &throttle.Guard{Store: m.Throttles(memory.New().Throttles)}
+	g := &throttle.Guard{Store: m.Stores(memory.New().Set).Throttles}
 	for range 12 {
 		if try, err := g.Reserve(t.Context(), throttle.Attempt{Account: "ann"}); err == nil {
 			_ = try.Failed(t.Context())
@@ -275,4 +275,24 @@ func TestHashesThatRunAreShown(t *testing.T) {
 	close(stop)
 	<-done
 	expect(t, m, 0, "password_hashes_running")
+}
+
+// TestARefusalOfTheCallerIsNoOutage covers every function that a caller gives a measured store.
+func TestARefusalOfTheCallerIsNoOutage(t *testing.T) {
+	m, db := newMetrics(t), memory.New()
+	stores := m.Stores(db.Set)
+	u := &account.User{Username: "ada", Epoch: "e"}
+	if err := stores.Accounts.Create(t.Context(), u); err != nil {
+		t.Fatal(err)
+	}
+	refused := errors.New("refused")
+	if _, err := stores.Accounts.Change(t.Context(), u.ID, func(*account.User) error { return refused }); err != refused {
+		t.Errorf("Change returned %v, want the caller's own error", err)
+	}
+	if err := stores.Throttles.Update(t.Context(), []string{"k"}, func([]throttle.Counter) error { return refused }); err != refused {
+		t.Errorf("Update returned %v, want the caller's own error", err)
+	}
+	expect(t, m, 1, "store_seconds", "store", "accounts", "call", "change")
+	expect(t, m, 1, "store_seconds", "store", "throttles", "call", "update")
+	expect(t, m, 0, "store_outages_total")
 }

@@ -5,6 +5,8 @@ import (
 	"math"
 	"sync"
 	"time"
+
+	"github.com/cloakroom-auth/cloakroom/audit"
 )
 
 const (
@@ -23,6 +25,15 @@ type Counter interface {
 // WatchStreams shows how many event streams are open: one for each browser with a page of a signed-in user.
 func (m *Metrics) WatchStreams(open func() int) {
 	m.gauge("event_streams", "Open event streams: one for each browser that shows a page to a signed-in user.", func() float64 { return float64(open()) })
+}
+
+// WatchAudit shows how many events wait for the store, how many were left out, and how many a program's OnEvent hasn't seen.
+func (m *Metrics) WatchAudit(l *audit.Log) {
+	m.gauge("audit_events_waiting", "Events that wait to be written into the audit log.", func() float64 { return float64(l.Stats().Waiting) })
+	m.counterFunc("audit_events_left_out_total", "Events that the audit log had no room for; the text log has them.",
+		func() float64 { return float64(l.Stats().LeftOut) })
+	m.counterFunc("audit_events_unseen_total", "Events that were lost for the program's OnEvent, which was slower; the audit log has them.",
+		func() float64 { return float64(l.Stats().Unseen) })
 }
 
 // WatchMail shows how many messages wait. It asks the store at each scrape.

@@ -1,0 +1,44 @@
+package hooked
+
+import (
+	"context"
+
+	"github.com/cloakroom-auth/cloakroom/session"
+)
+
+type sessions struct {
+	store session.Store
+	hook  Hook
+}
+
+func (h sessions) Create(ctx context.Context, r *session.Record) error {
+	return stored(ctx, h.hook, "session.Create", r, func() error { return h.store.Create(ctx, r) })
+}
+
+func (h sessions) Load(ctx context.Context, id session.ID) (*session.Record, error) {
+	return result(ctx, h.hook, "session.Load", func() (*session.Record, error) { return h.store.Load(ctx, id) })
+}
+
+func (h sessions) Replace(ctx context.Context, old, new *session.Record) error {
+	return stored(ctx, h.hook, "session.Replace", new, func() error { return h.store.Replace(ctx, old, new) })
+}
+
+func (h sessions) Touch(ctx context.Context, uses []session.LastUse) error {
+	return h.hook(ctx, "session.Touch", func() error { return h.store.Touch(ctx, uses) })
+}
+
+func (h sessions) Delete(ctx context.Context, id session.ID) error {
+	return h.hook(ctx, "session.Delete", func() error { return h.store.Delete(ctx, id) })
+}
+
+func (h sessions) DeleteUser(ctx context.Context, user string, except session.ID) (int, error) {
+	return result(ctx, h.hook, "session.DeleteUser", func() (int, error) { return h.store.DeleteUser(ctx, user, except) })
+}
+
+func (h sessions) List(ctx context.Context, q session.Query) ([]*session.Record, error) {
+	return result(ctx, h.hook, "session.List", func() ([]*session.Record, error) { return h.store.List(ctx, q) })
+}
+
+func (h sessions) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {
+	return result(ctx, h.hook, "session.DeleteExpired", func() (int, error) { return h.store.DeleteExpired(ctx, now, limit) })
+}
