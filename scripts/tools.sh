@@ -45,6 +45,7 @@ need_servers() {
   need /usr/sbin/pgbouncer pgbouncer # the stores must work through it, too
   need nginx nginx-light # test/gateway puts nginx and Caddy in front of the program
   need caddy caddy
+  need haproxy haproxy # two nodes restart behind each of the three
   need promtool prometheus # test/server reads the metrics with it
   need curl curl # test/docs runs the commands of the docs
   need openssl openssl

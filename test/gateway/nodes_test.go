@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -29,12 +30,16 @@ type nodes struct {
 	running   []*process
 }
 
-// startNodes starts the nodes, and then the front with the configuration block of the documentation.
+// startNodes starts the nodes, and then the front with the configuration block of the documentation. HAProxy can't ask before each request,
+// so behind it the nodes themselves pass requests on to the application.
 func startNodes(t *testing.T, front string) *nodes {
 	t.Helper()
 	n := &nodes{front: newFront(t, front), t: t}
 	n.args = append(ruleFlags(), "--trusted-proxy", "127.0.0.1", "--db", pgserver.Test(t), "--stop-delay", "2s", "--data", n.data,
 		"--url", "https://"+n.host, "--log-format", "json")
+	if front == "haproxy" {
+		n.args = append(n.args, "--upstream", n.app.URL)
+	}
 	for range 2 {
 		n.addresses = append(n.addresses, "127.0.0.1:"+strconv.Itoa(harness.FreePort(t)))
 		n.running = append(n.running, nil)
@@ -47,8 +52,40 @@ func startNodes(t *testing.T, front string) *nodes {
 			"upstream cloakroom {\n        server 127.0.0.1:8000;\n        keepalive 32;\n    }": n.documented("nginx")})
 	case "caddy":
 		n.runCaddy(t, need(t, "caddy"), map[string]string{"(cloakroom) {\n\tto 127.0.0.1:8000\n}": n.documented("caddyfile")})
+	case "haproxy":
+		n.runHAProxy(need(t, "haproxy"))
 	}
 	return n
+}
+
+// runHAProxy starts the example's HAProxy in front of the nodes.
+func (n *nodes) runHAProxy(haproxy string) {
+	n.t.Helper()
+	certificate, key := n.certify(n.t)
+	var both []byte // HAProxy has them in one file
+	for _, name := range []string{certificate, key} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			n.t.Fatal(err)
+		}
+		both = append(both, text...)
+	}
+	dir := n.t.TempDir()
+	pem, file := filepath.Join(dir, "both.pem"), filepath.Join(dir, "haproxy.cfg")
+	config := n.example(n.t, "haproxy/haproxy.cfg", map[string]string{
+		"bind :443 ": "bind " + n.address + " ", "/etc/haproxy/app.example.com.pem": pem,
+		"    server node1 10.0.0.11:8000": "    server node1 " + n.addresses[0], "    server node2 10.0.0.12:8000": "    server node2 " + n.addresses[1],
+	})
+	for name, text := range map[string][]byte{pem: both, file: []byte(config)} {
+		if err := os.WriteFile(name, text, 0o600); err != nil {
+			n.t.Fatal(err)
+		}
+	}
+	if out, err := exec.Command(haproxy, "-c", "-f", file).CombinedOutput(); err != nil || strings.Contains(string(out), "WARNING") {
+		n.t.Fatalf("HAProxy complains of the example: %v\n%s", err, out)
+	}
+	n.proxy = run(n.t, haproxy, "-db", "-f", file)
+	n.proxy.listening(n.address)
 }
 
 // documented returns the documentation's block for several nodes, with the addresses of these nodes.
@@ -100,7 +137,7 @@ func (n *nodes) restart(i int) {
 // TestARestartOfOneNodeAfterTheOtherLosesNoRequest runs what is documented for several nodes, under load: pages of the
 // application, checks, sign-ins and sign-outs.
 func TestARestartOfOneNodeAfterTheOtherLosesNoRequest(t *testing.T) {
-	for _, front := range []string{"nginx", "caddy"} {
+	for _, front := range []string{"nginx", "caddy", "haproxy"} {
 		t.Run(front, func(t *testing.T) {
 			t.Parallel() // it mostly waits
 			n := startNodes(t, front)
