@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/binary"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -28,58 +29,82 @@ func readRow(pool *sql.DB) func(context.Context, string, func(sqlstore.Columns) 
 	}
 }
 
-// columns are the columns of the row that an answer has reached.
+// columns are the columns of the row that an answer has reached. The texts that it returns keep all of the row in memory.
 type columns struct {
 	fields []pgconn.FieldDescription
 	values [][]byte
 	types  *pgtype.Map
+	row    string // a copy of the values, one after the other
+	ends   []int  // of each value in it
 }
 
 func newColumns(rows pgx.Rows) *columns {
-	return &columns{rows.FieldDescriptions(), rows.RawValues(), rows.Conn().TypeMap()}
+	c := &columns{fields: rows.FieldDescriptions(), values: rows.RawValues(), types: rows.Conn().TypeMap()}
+	c.ends = make([]int, len(c.values))
+	size := 0
+	for i, v := range c.values {
+		size += len(v)
+		c.ends[i] = size
+	}
+	var row strings.Builder
+	row.Grow(size)
+	for _, v := range c.values {
+		row.Write(v)
+	}
+	c.row = row.String()
+	return c
 }
 
 func (c *columns) Len() int        { return len(c.values) }
 func (c *columns) Null(i int) bool { return c.values[i] == nil }
 
-func (c *columns) scan(i int, dest any) error {
-	return c.types.Scan(c.fields[i].DataTypeOID, c.fields[i].Format, c.values[i], dest)
+// raw returns a value as the server has sent it.
+func (c *columns) raw(i int) string { return c.row[c.ends[i]-len(c.values[i]) : c.ends[i]] }
+
+// isBinary reports whether a column is of this type and in binary format.
+func (c *columns) isBinary(i int, oid uint32) bool {
+	f := &c.fields[i]
+	return f.Format == pgtype.BinaryFormatCode && f.DataTypeOID == oid
 }
 
-func (c *columns) Int64(i int) (n int64, err error) {
+func (c *columns) Int64(i int) (int64, error) {
 	v := c.values[i]
-	binaryFormat := c.fields[i].Format == pgtype.BinaryFormatCode
-	switch oid := c.fields[i].DataTypeOID; {
-	case oid == pgtype.BoolOID:
-		var b bool
-		if err = c.scan(i, &b); b {
-			n = 1
-		}
-		return n, err
-	case oid == pgtype.Int8OID && binaryFormat && len(v) == 8:
+	switch {
+	case c.isBinary(i, pgtype.Int8OID) && len(v) == 8:
 		return int64(binary.BigEndian.Uint64(v)), nil
+	case c.isBinary(i, pgtype.BoolOID) && len(v) == 1:
+		return int64(v[0]), nil
+	case c.fields[i].DataTypeOID == pgtype.BoolOID:
+		if yes, err := scanned[bool](c, i); err != nil || !yes {
+			return 0, err
+		}
+		return 1, nil
 	}
-	err = c.scan(i, &n)
-	return n, err
+	return scanned[int64](c, i)
 }
 
-func (c *columns) Text(i int) (text string, err error) {
-	switch oid := c.fields[i].DataTypeOID; {
-	case oid == pgtype.ByteaOID && c.fields[i].Format != pgtype.BinaryFormatCode:
-		b, err := c.Bytes(i)
-		return string(b), err
-	case oid == pgtype.ByteaOID, oid == pgtype.TextOID, oid == pgtype.VarcharOID, oid == pgtype.JSONOID:
-		return string(c.values[i]), nil
+func (c *columns) Text(i int) (string, error) {
+	switch f := &c.fields[i]; f.DataTypeOID {
+	case pgtype.ByteaOID:
+		if f.Format != pgtype.BinaryFormatCode {
+			b, err := scanned[[]byte](c, i)
+			return string(b), err
+		}
+		return c.raw(i), nil
+	case pgtype.TextOID, pgtype.VarcharOID, pgtype.JSONOID:
+		return c.raw(i), nil
 	}
-	err = c.scan(i, &text)
-	return text, err
+	return scanned[string](c, i)
 }
 
-func (c *columns) Bytes(i int) (b []byte, err error) {
-	if c.fields[i].DataTypeOID == pgtype.ByteaOID {
-		err = c.scan(i, &b)
-		return b, err
-	}
+// Bytes returns a copy.
+func (c *columns) Bytes(i int) ([]byte, error) {
 	text, err := c.Text(i)
 	return []byte(text), err
+}
+
+// scanned returns a value of another type or format, by the rules of pgx.
+func scanned[T any](c *columns, i int) (value T, err error) {
+	err = c.types.Scan(c.fields[i].DataTypeOID, c.fields[i].Format, c.values[i], &value)
+	return value, err
 }

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/cloakroom-auth/cloakroom/account"
@@ -53,6 +54,34 @@ var togetherCases = []testCase[store.Set]{
 			readsBoth(t, s, r, true)
 			ok(t, s.Accounts.Delete(t.Context(), u.ID))
 			readsBoth(t, s, r, false)
+		},
+	},
+	{
+		"groups and permissions come and go between reads", "JoinedView: as of the call",
+		func(t *testing.T, s store.Set) {
+			grouped(t, s.Accounts, "staff", "app.see", "app.do")
+			u := enrolled(t, s.Accounts, user("ann"))
+			r := created(t, s.Sessions, 1, u.ID)
+			rights := func(groups, own, want []string) {
+				t.Helper()
+				alters(t, s.Accounts, u.ID, func(u *account.User) { u.Groups, u.UserPermissions = groups, own })
+				for range 2 {
+					readsBoth(t, s, r, true)
+					_, got, err := reading(s.Sessions, s.Accounts)(t.Context(), r.ID)
+					ok(t, err)
+					if !slices.Equal(got.Groups, groups) || !slices.Equal(got.UserPermissions, own) || !slices.Equal(got.Permissions, want) {
+						t.Fatalf("read the groups %q, the user's own permissions %q and all %q", got.Groups, got.UserPermissions, got.Permissions)
+					}
+				}
+			}
+			for range 2 {
+				rights(nil, nil, nil)
+				rights([]string{"staff"}, nil, []string{"app.do", "app.see"})
+				rights(nil, []string{"app.more"}, []string{"app.more"})
+			}
+			grouped(t, s.Accounts, "guests")
+			rights([]string{"guests"}, nil, nil)
+			rights(nil, nil, nil)
 		},
 	},
 	{

@@ -20,7 +20,8 @@ type accounts struct {
 	imports     imports
 	joins       joins
 
-	load, find                                             rowQuery
+	load                                                   *userQuery
+	find                                                   rowQuery
 	reload                                                 *statement // in write
 	create, save, delete                                   *statement
 	addLogin, dropLogin                                    *statement
@@ -36,7 +37,7 @@ func newAccounts(p *preparer) *accounts {
 		groups: newGroups(p),
 		resets: newResets(p), imports: newImports(p),
 
-		load:   p.row(user + ` WHERE u.id = $1`),
+		load:   p.users(``, ` FROM users u WHERE u.id = $1`),
 		find:   p.row(user + ` WHERE u.id = (SELECT user_id FROM logins WHERE key = $1)`),
 		reload: p.writing(user + ` WHERE u.id = $1`),
 
@@ -70,20 +71,24 @@ func newAccounts(p *preparer) *accounts {
 // selectUser reads users u.
 func selectUser(d Dialect) string { return `SELECT ` + userColumns(d) + ` FROM users u` }
 
+const (
+	userFields = `u.id, u.username, u.email, u.first_name, u.last_name, u.password, u.is_active, u.is_staff, u.is_superuser,
+		u.date_joined, u.last_login, u.epoch, u.email_proven, u.extra_public, u.extra_private, u.password_withheld, u.language`
+
+	// Conditions for a user u.
+	inGroup = `EXISTS (SELECT 1 FROM members WHERE user_id = u.id)`
+	hasOwn  = `EXISTS (SELECT 1 FROM user_permissions WHERE user_id = u.id)`
+)
+
 // userColumns are those of a user u with groups and permissions, in one statement, so that they are from one state of the database.
 // Most users have neither, so a list is only made for those who have rows for it.
 func userColumns(d Dialect) string {
 	list := func(condition, query string) string {
-		return `CASE WHEN ` + condition + ` THEN (SELECT ` + d.JSONArray(`item`) + ` FROM (` + query + ` ORDER BY 1) AS items) END`
+		return `, CASE WHEN ` + condition + ` THEN (SELECT ` + d.JSONArray(`item`) + ` FROM (` + query + ` ORDER BY 1) AS items) END`
 	}
-	const (
-		inGroup = `EXISTS (SELECT 1 FROM members WHERE user_id = u.id)`
-		hasOwn  = `EXISTS (SELECT 1 FROM user_permissions WHERE user_id = u.id)`
-	)
-	return `u.id, u.username, u.email, u.first_name, u.last_name, u.password,
-		u.is_active, u.is_staff, u.is_superuser, u.date_joined, u.last_login, u.epoch, u.email_proven, u.extra_public, u.extra_private, u.password_withheld, u.language, ` +
-		list(inGroup, `SELECT g.name AS item FROM members m JOIN groups g ON g.id = m.group_id WHERE m.user_id = u.id`) + `, ` +
-		list(hasOwn, `SELECT permission AS item FROM user_permissions WHERE user_id = u.id`) + `, ` +
+	return userFields +
+		list(inGroup, `SELECT g.name AS item FROM members m JOIN groups g ON g.id = m.group_id WHERE m.user_id = u.id`) +
+		list(hasOwn, `SELECT permission AS item FROM user_permissions WHERE user_id = u.id`) +
 		list(inGroup+` OR `+hasOwn, `SELECT permission AS item FROM user_permissions WHERE user_id = u.id UNION
 			SELECT p.permission FROM members m JOIN group_permissions p ON p.group_id = m.group_id WHERE m.user_id = u.id`)
 }

@@ -9,16 +9,26 @@ import (
 // scanner is a *sql.Row, *sql.Rows, or a row.
 type scanner interface{ Scan(dest ...any) error }
 
-// rowQuery is a query that returns at most one row. It is run by [Dialect.ReadRow].
+// query is a query that returns at most one row.
+type query interface {
+	// read calls scan with the row, or returns sql.ErrNoRows.
+	read(ctx context.Context, d Dialect, scan func(Columns) error, args ...any) error
+}
+
+// rowQuery is a query of one statement.
 type rowQuery string
 
+func (q rowQuery) read(ctx context.Context, d Dialect, scan func(Columns) error, args ...any) error {
+	return d.ReadRow(ctx, string(q), scan, args...)
+}
+
 // one reads a single row. If there is none, it returns missing.
-func one[T any](ctx context.Context, d Dialect, query rowQuery, scan func(scanner) (T, error), missing error, args ...any) (value T, err error) {
+func one[T any](ctx context.Context, d Dialect, q query, scan func(scanner) (T, error), missing error, args ...any) (value T, err error) {
 	read := func(c Columns) (err error) {
 		value, err = scan(row{c})
 		return err
 	}
-	err = retry(ctx, d.Lost, func() error { return d.ReadRow(ctx, string(query), read, args...) })
+	err = retry(ctx, d.Lost, func() error { return q.read(ctx, d, read, args...) })
 	if errors.Is(err, sql.ErrNoRows) {
 		return value, missing
 	}

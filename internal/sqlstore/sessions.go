@@ -19,7 +19,8 @@ type sessions struct {
 
 	create, replace, exists, touch, delete, deleteUser, deleteExpired *statement
 	retire, forget, lockUser, touchAll, deleteAmong                   *statement
-	load, loadTogether                                                rowQuery
+	load                                                              rowQuery
+	loadTogether                                                      *userQuery
 	countLive                                                         *statement
 
 	accounts *accounts    // of the same database
@@ -39,8 +40,8 @@ func newSessions(p *preparer, accounts *accounts) *sessions {
 		load: p.row(`SELECT ` + sessionColumns + ` FROM sessions WHERE id = $1`),
 
 		// A user's ID that this package has not made is no number, and then there is no user.
-		loadTogether: p.row(`SELECT ` + of("s", sessionColumns) + `, ` + userColumns(p.dialect) + `
-			FROM sessions s LEFT JOIN users u ON u.id = ` + p.dialect.Number(`s.user_id`) + ` WHERE s.id = $1`),
+		loadTogether: p.users(of("s", sessionColumns)+`, `,
+			` FROM sessions s LEFT JOIN users u ON u.id = `+p.dialect.Number(`s.user_id`)+` WHERE s.id = $1`),
 
 		// On the right side of SET, columns have their old values.
 		replace: p.writing(`UPDATE sessions SET id = $1, public_id = $2, user_id = $3, epoch = $4, method = $5, browser = $6,
@@ -286,7 +287,7 @@ func (s *sessions) readJoined(ctx context.Context, id session.ID) (*session.Reco
 		b, err = scanBoth(c)
 		return err
 	}
-	err := retry(ctx, s.dialect.Lost, func() error { return s.dialect.ReadRow(ctx, string(s.loadTogether), read, id[:]) })
+	err := retry(ctx, s.dialect.Lost, func() error { return s.loadTogether.read(ctx, s.dialect, read, id[:]) })
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, nil, session.ErrNotFound

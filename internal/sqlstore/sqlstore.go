@@ -66,6 +66,9 @@ type Dialect struct {
 
 	RaiseID string // makes new IDs greater than all existing ones; empty: they are anyway
 
+	// CostlySubqueries says that each subquery of a statement costs time, even if the statement doesn't come to run it.
+	CostlySubqueries bool
+
 	// Unprepared statements are not prepared here; the driver decides.
 	Unprepared bool
 

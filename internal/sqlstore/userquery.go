@@ -1,0 +1,95 @@
+package sqlstore
+
+import (
+	"context"
+	"encoding/binary"
+	"sync/atomic"
+)
+
+// userQuery is a query that returns at most one row, whose last columns are [userColumns].
+//
+// Where a subquery costs even if it isn't run ([Dialect.CostlySubqueries]), a query without the lists of groups and permissions is run
+// first. Its last column says whether the user has any; then all is read again with the lists, so that what is returned is always from one
+// state of the database.
+type userQuery struct {
+	whole string
+	brief string // without the lists; empty: whole is run at once
+
+	// listed has the parameters of the queries whose user had lists the last time, as far as they fit: for them whole is run at once. A
+	// wrong entry costs a query and changes no answer.
+	listed *[listedSlots]atomic.Uint64
+}
+
+// listedSlots is the number of users, or sessions, that are known to have lists. They take 8 bytes each.
+const listedSlots = 4096
+
+// listWidth is the number of columns that are lists.
+const listWidth = 3
+
+// users returns the query for a user u that selects other columns before the user's.
+func (p *preparer) users(others, from string) *userQuery {
+	q := &userQuery{whole: p.dialect.Named(`SELECT ` + others + userColumns(p.dialect) + from)}
+	if p.dialect.CostlySubqueries {
+		q.brief = p.dialect.Named(`SELECT ` + others + userFields + `, ` + inGroup + ` OR ` + hasOwn + from)
+		q.listed = new([listedSlots]atomic.Uint64)
+	}
+	return q
+}
+
+func (q *userQuery) read(ctx context.Context, d Dialect, scan func(Columns) error, args ...any) error {
+	if q.brief == "" {
+		return d.ReadRow(ctx, q.whole, scan, args...)
+	}
+	slot, key := q.slot(args[0])
+	if slot.Load() != key {
+		lists := false
+		err := d.ReadRow(ctx, q.brief, func(c Columns) error {
+			last := c.Len() - 1
+			n, err := c.Int64(last)
+			if lists = n != 0; err != nil || lists {
+				return err
+			}
+			return scan(withoutLists{c, last})
+		}, args...)
+		if err != nil || !lists {
+			return err
+		}
+	}
+	return d.ReadRow(ctx, q.whole, func(c Columns) error {
+		if hasLists(c) {
+			slot.Store(key)
+		} else {
+			slot.CompareAndSwap(key, 0)
+		}
+		return scan(c)
+	}, args...)
+}
+
+// slot returns where the parameter may be listed, and as what.
+func (q *userQuery) slot(arg any) (slot *atomic.Uint64, key uint64) {
+	switch arg := arg.(type) {
+	case int64: // the ID of a user
+		key = uint64(arg)
+	case []byte: // that of a session, which is a hash
+		key = binary.LittleEndian.Uint64(arg)
+	}
+	return &q.listed[key%listedSlots], key
+}
+
+func hasLists(c Columns) bool {
+	for i := c.Len() - listWidth; i < c.Len(); i++ {
+		if !c.Null(i) {
+			return true
+		}
+	}
+	return false
+}
+
+// withoutLists is a row of a brief query, with lists that are NULL instead of its last column.
+type withoutLists struct {
+	Columns
+	last int
+}
+
+func (w withoutLists) Len() int        { return w.last + listWidth }
+func (w withoutLists) Null(i int) bool { return i >= w.last || w.Columns.Null(i) }
