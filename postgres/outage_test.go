@@ -185,6 +185,29 @@ func TestAHostThatSaysNothingIsPassedOver(t *testing.T) {
 	each(t, url)
 }
 
+// TestAPromotedStandbyIsFoundBesideAHostThatSaysNothing, as the former primary does when it is cut off.
+func TestAPromotedStandbyIsFoundBesideAHostThatSaysNothing(t *testing.T) {
+	t.Attr("threat", "L05")
+	t.Parallel() // it mostly waits
+	primary := pgserver.TestServer(t)
+	standby, err := pgserver.NewStandby(t.Context(), primary)
+	must(t, err)
+	t.Cleanup(func() { must(t, standby.Close()) })
+	line, err := faultproxy.New(standby.Addr)
+	must(t, err)
+	t.Cleanup(func() { must(t, line.Close()) })
+	url := strings.Replace(standby.URL("postgres"), standby.Addr, silent(t)+","+line.Addr, 1) + "?sslmode=disable&connect_timeout=6000"
+	connected := make(chan error, 1)
+	go func() {
+		_, err := postgres.Migrate(t.Context(), url)
+		connected <- err
+	}()
+	eventually(t, "the standby is tried again", func() bool { return line.Dials() > 2 })
+	must(t, primary.Stop())
+	must(t, standby.Promote(t.Context()))
+	must(t, next(t, connected, "the promoted standby is used"))
+}
+
 func TestAStandbyThatIsNamedFirstIsPassedOver(t *testing.T) {
 	t.Parallel() // it mostly waits
 	standby := pgserver.TestServer(t)

@@ -125,41 +125,49 @@ type attempt struct {
 	err  error
 }
 
-// dial tries the hosts, beginning with that of the last successful attempt, and takes the first that answers.
+// dial tries the hosts, beginning with that of the last successful attempt, and takes the first that answers. As long as one of them says
+// nothing, those that failed are tried again: one may be a standby that is promoted meanwhile.
 func (d *Dialer) dial(ctx context.Context) (*Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	era, first, hosts := d.era.Load(), int(d.preferred.Load()), d.address.hosts
+	era, hosts := d.era.Load(), d.address.hosts
+	turn := int(d.preferred.Load())
 	ended := make(chan attempt, len(hosts))
-	failed := make([]error, len(hosts)) // in the order in which the hosts are tried
+	pending, failed := make([]bool, len(hosts)), make([]error, len(hosts))
+	begun, open := 0, 0
 	next := time.NewTimer(0)
 	defer next.Stop()
-	for begun, over := 0, 0; over < len(hosts); {
+	for {
 		select {
 		case <-next.C:
-			if begun == len(hosts) {
-				continue
+			for pending[turn%len(hosts)] && open < len(hosts) {
+				turn++
 			}
-			n := (first + begun) % len(hosts)
-			go func() {
-				conn, err := d.dialHost(ctx, hosts[n])
-				ended <- attempt{conn, n, err}
-			}()
-			begun++
+			if n := turn % len(hosts); !pending[n] {
+				pending[n] = true
+				begun, open, turn = begun+1, open+1, turn+1
+				go func() {
+					conn, err := d.dialHost(ctx, hosts[n])
+					ended <- attempt{conn, n, err}
+				}()
+			}
 			next.Reset(headStart)
 		case a := <-ended:
-			over++
-			if a.err == nil {
+			pending[a.host] = false
+			open--
+			switch failed[a.host] = a.err; {
+			case a.err == nil:
 				d.preferred.Store(int32(a.host))
 				a.conn.era = era
-				go closeAll(ended, begun-over)
+				go closeAll(ended, open)
 				return a.conn, nil
+			case begun < len(hosts):
+				next.Reset(0)
+			case open == 0:
+				return nil, &ConnectError{d.address, failed}
 			}
-			failed[(a.host-first+len(hosts))%len(hosts)] = a.err
-			next.Reset(0)
 		}
 	}
-	return nil, &ConnectError{d.address, failed}
 }
 
 // closeAll waits for the end of n attempts, and closes the connections they made.
