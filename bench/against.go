@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,20 +48,44 @@ func (b *bench) against(ctx context.Context, former string) error {
 	}
 	b.versus("binary", "MB", sizes)
 	for _, database := range []string{"sqlite", "postgres", "redis"} {
-		if database == "postgres" && b.postgre == nil || database == "redis" && b.redis == nil {
-			b.miss("against/"+database, errors.New("its database server was not started"))
+		if err := b.againstOnDatabase(ctx, paths, database); err != nil {
+			return err
+		}
+	}
+	for _, s := range []section{
+		{"gateway", func(ctx context.Context) error { return b.againstGateway(ctx, paths) }},
+		{"auth-request", func(ctx context.Context) error { return b.againstAuthRequest(ctx, paths) }},
+		{"sign-ins", func(ctx context.Context) error { return b.againstSignIns(ctx, paths) }},
+	} {
+		if !b.wanted(s.name) {
 			continue
 		}
-		for _, revocation := range []string{"fenced", "strict"} {
-			if !b.wanted(database + "/" + revocation) {
-				continue
-			}
-			if err := b.againstOn(ctx, paths, database, revocation); err != nil {
-				return fmt.Errorf("%s/%s: %w", database, revocation, err)
-			}
+		b.say("measuring %s of both commands", s.name)
+		if err := s.do(ctx); err != nil {
+			b.miss("against/"+s.name, err)
 		}
 	}
 	return nil
+}
+
+// againstOnDatabase measures what depends on the database: /api/me and the start.
+func (b *bench) againstOnDatabase(ctx context.Context, paths map[string]string, database string) error {
+	if database == "postgres" && b.postgre == nil || database == "redis" && b.redis == nil {
+		b.miss("against/"+database, errors.New("its database server was not started"))
+		return nil
+	}
+	for _, revocation := range []string{"fenced", "strict"} {
+		if !b.wanted(database + "/" + revocation) {
+			continue
+		}
+		if err := b.againstOn(ctx, paths, database, revocation); err != nil {
+			return fmt.Errorf("%s/%s: %w", database, revocation, err)
+		}
+	}
+	if database == "redis" || !b.wanted("start/"+database) {
+		return nil
+	}
+	return b.againstStart(ctx, paths, database)
 }
 
 // versus adds the figures of both commands, and their ratio.
@@ -69,140 +94,159 @@ func (b *bench) versus(name, unit string, of map[string]float64) {
 	b.add("against/"+name+"/"+thisBuild, of[thisBuild], unit, formerBuild, of[thisBuild]/of[formerBuild])
 }
 
-// againstOn compares the commands on one kind of database.
+// againstOn compares /api/me of the commands on one kind of database.
 func (b *bench) againstOn(ctx context.Context, paths map[string]string, database, revocation string) error {
 	kind := database + "/" + revocation
 	b.say("measuring %s of both commands", kind)
-	both := &bench{samples: map[string][]sample{}}
-	started, resident := map[string]float64{}, map[string]float64{}
+	both := &bench{samples: map[string][]sample{}, plan: b.plan}
+	defer func() {
+		for _, c := range both.peers {
+			c.stop()
+		}
+	}()
 	for name, path := range paths {
-		c, ready, err := b.startCommand(ctx, path, name+"/"+kind, database, revocation)
+		c, _, err := b.startCommand(ctx, command{name: name, path: path, data: kind, database: database, revocation: revocation})
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		defer c.stop()
 		both.peers = append(both.peers, c)
-		c.name = name
-		started[name] = milliseconds(ready)
-		if resident[name], err = residentMB(c.command.Process.Pid); err != nil {
-			return err
-		}
 	}
-	others, err := b.companions(ctx, both.peers[0], database, revocation)
-	for _, c := range others {
-		defer c.stop()
+	others := []string{"bare", limits[database]}
+	if revocation == "fenced" {
+		others = []string{"bare", limitFenced, "hs256"}
 	}
-	if err != nil {
+	if err := b.companions(ctx, both, others); err != nil {
 		return err
 	}
-	both.peers = append(both.peers, others...)
 	for _, c := range both.peers {
 		if _, err := c.burst(ctx, young); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 	}
-	both.plan = b.plan
 	if err := both.rounds(ctx, b.plan.rounds/6); err != nil {
 		return err
 	}
+	b.compareBuilds(both, "me", kind, others)
 	if revocation == "fenced" {
-		b.versus("start/"+database, "ms", started)
-		b.versus("resident/"+database, "MB", resident)
-	}
-	for _, m := range []struct {
-		name, unit string
-		of         func(sample) float64
-	}{{"me", "requests/s", rate}, {"me-cpu", "µs/request", cpu}} {
-		name := "against/" + m.name + "/" + kind
-		b.add(name+"/"+formerBuild, both.median(formerBuild, m.of), m.unit, "", 0)
-		b.add(name+"/"+thisBuild, both.median(thisBuild, m.of), m.unit, formerBuild, both.ratio(thisBuild, formerBuild, m.of))
-		b.results[len(b.results)-1].Spread = spread(both.ratios(thisBuild, formerBuild, m.of))
-	}
-	for _, c := range others {
-		name := "against/me-cpu/" + kind + "/" + c.name
-		b.add(name, both.median(c.name, cpu), "µs/request", formerBuild, both.ratio(c.name, formerBuild, cpu))
-		b.results[len(b.results)-1].Spread = spread(both.ratios(c.name, formerBuild, cpu))
-	}
-	if n := len(both.samples[thisBuild]); b.againstRounds == 0 || n < b.againstRounds {
-		b.againstRounds = n
+		above := func(name string) float64 { return both.median(name, cpu) - both.median("bare", cpu) }
+		name := "against/me-cpu-above-bare/" + kind + "/"
+		for _, build := range []string{formerBuild, thisBuild} {
+			b.add(name+build, above(build), "µs/request", "hs256", above(build)/above("hs256"))
+		}
 	}
 	return nil
 }
 
-// companions starts what both commands are compared with: the bare handler and, for strict checks, the limit of the database. They write what
-// the first command answers.
-func (b *bench) companions(ctx context.Context, first *child, database, revocation string) (all []*child, err error) {
-	if err := b.bytes(first); err != nil {
-		return nil, err
+// compareBuilds adds the throughput and the processor time of both commands and of others, each beside the former command, and those of this
+// command beside each of the others.
+func (b *bench) compareBuilds(both *bench, what, kind string, others []string) {
+	for _, m := range []struct {
+		name, unit string
+		of         func(sample) float64
+	}{{what, "requests/s", rate}, {what + "-cpu", "µs/request", cpu}} {
+		name := "against/" + m.name + "/" + kind + "/"
+		compared := func(a, with string) {
+			b.add(name+a, both.median(a, m.of), m.unit, with, both.ratio(a, with, m.of))
+			b.results[len(b.results)-1].Spread = spread(both.ratios(a, with, m.of))
+		}
+		b.add(name+formerBuild, both.median(formerBuild, m.of), m.unit, "", 0)
+		compared(thisBuild, formerBuild)
+		for _, other := range others {
+			compared(other, formerBuild)
+			compared(thisBuild, other)
+		}
 	}
-	names := []string{"bare"}
-	if limit := limits[database]; limit != "" && revocation == "strict" {
-		names = append(names, limit)
+	if n := len(both.samples[thisBuild]); b.againstRounds == 0 || n < b.againstRounds {
+		b.againstRounds = n
+	}
+}
+
+// companions starts what both commands are compared with. They write what the first command answers.
+func (b *bench) companions(ctx context.Context, both *bench, names []string) error {
+	if err := b.bytes(both.peers[0]); err != nil {
+		return err
 	}
 	for _, name := range names {
 		c, err := b.begin(ctx, name)
 		if err != nil {
-			return all, fmt.Errorf("%s: %w", name, err)
+			return fmt.Errorf("%s: %w", name, err)
 		}
-		all = append(all, c)
+		both.peers = append(both.peers, c)
 	}
-	return all, nil
+	return nil
 }
 
-// startCommand starts a command on an empty database, creates a user, and starts it again. It returns how long the second start
-// took until the server was ready.
-func (b *bench) startCommand(ctx context.Context, path, name, database, revocation string) (c *child, ready time.Duration, err error) {
-	data := b.sub("against/" + name)
+// command is a command that is started.
+type command struct {
+	name, path string
+	data       string // part of the name of its directory
+	database   string // sqlite, postgres or redis
+	revocation string
+	listen     string   // "": localhost and a free port
+	public     string   // the host and port of --url; "": those of listen
+	flags      []string // others
+}
+
+// startCommand starts a command on an empty database, creates a user, and starts it again. start starts it once more; then the first one has
+// to be stopped.
+func (b *bench) startCommand(ctx context.Context, c command) (started *child, start func() (*child, error), err error) {
+	data := b.sub("against/" + c.name + "/" + c.data)
 	db := "sqlite:" + filepath.Join(data, "cloakroom.db")
-	var sessions []string
-	if database == "redis" {
+	flags := c.flags
+	if c.database == "redis" {
 		b.againstRedis++
-		sessions = []string{"--sessions", b.redis.URL() + "/" + strconv.Itoa(b.againstRedis)}
+		flags = append(flags, "--sessions", b.redis.URL()+"/"+strconv.Itoa(b.againstRedis))
 	}
-	if database == "postgres" {
+	if c.database == "postgres" {
 		if db, err = b.postgre.Database(ctx); err != nil {
-			return nil, 0, err
+			return nil, nil, err
 		}
 	}
-	addr, err := freeAddr()
+	if c.listen == "" {
+		if c.listen, err = freeAddr(); err != nil {
+			return nil, nil, err
+		}
+	}
+	args := append([]string{"serve", "--data", data, "--db", db, "--listen", c.listen, "--revocation", c.revocation}, flags...)
+	if c.public != "" {
+		args = append(args, "--url", "http://"+c.public, "--trusted-proxy", "127.0.0.1")
+	}
+	start = func() (*child, error) { return startProgram(ctx, c.name, c.listen, c.path, args...) }
+	first, err := start()
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
-	start := func() (*child, time.Duration, error) {
-		args := append([]string{"-c", "0", path, "serve", "--data", data, "--db", db, "--listen", addr, "--revocation", revocation}, sessions...)
-		command := exec.CommandContext(ctx, "taskset", args...)
-		if os.Getenv(pinned) == "" {
-			command = exec.CommandContext(ctx, path, args[3:]...)
-		}
-		began := time.Now()
-		in, err := command.StdinPipe()
-		if err == nil {
-			err = command.Start()
-		}
-		if err != nil {
-			return nil, 0, err
-		}
-		c := &child{name: name, command: command, stdin: in, pids: []int{command.Process.Pid}, served: served{Addr: addr}}
-		if err := waitUntilReady(ctx, addr); err != nil {
-			c.stop()
-			return nil, 0, err
-		}
-		return c, time.Since(began), nil
-	}
-	first, _, err := start()
-	if err != nil {
-		return nil, 0, err
-	}
-	ticket, err := setUp(ctx, addr, data)
+	ticket, err := setUp(ctx, c.listen, cmp.Or(c.public, c.listen), data)
 	_ = first.command.Process.Signal(os.Interrupt)
 	_ = first.command.Wait() // it was interrupted
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
-	if c, ready, err = start(); err == nil {
-		c.served.Credentials = []string{ticket}
+	if started, err = start(); err == nil {
+		started.served.Credentials = []string{ticket}
 	}
-	return c, ready, err
+	return started, start, err
+}
+
+// startProgram starts a program on the first processor, and waits until it answers /readyz at the address.
+func startProgram(ctx context.Context, name, addr, path string, args ...string) (*child, error) {
+	if os.Getenv(pinned) != "" {
+		path, args = "taskset", append([]string{"-c", "0", path}, args...)
+	}
+	command := exec.CommandContext(ctx, path, args...)
+	in, err := command.StdinPipe()
+	if err == nil {
+		err = command.Start()
+	}
+	if err != nil {
+		return nil, err
+	}
+	c := &child{name: name, command: command, stdin: in, pids: []int{command.Process.Pid}, served: served{Addr: addr}}
+	if err := waitUntilReady(ctx, addr); err != nil {
+		c.stop()
+		return nil, err
+	}
+	return c, nil
 }
 
 func freeAddr() (string, error) {
@@ -230,8 +274,8 @@ func waitUntilReady(ctx context.Context, addr string) error {
 	}
 }
 
-// setUp creates the first user on the link in the data directory, and returns the header line of the session.
-func setUp(ctx context.Context, addr, data string) (string, error) {
+// setUp creates the first user on the link in the data directory, and returns the header line of the session. public is the host of the URL.
+func setUp(ctx context.Context, addr, public, data string) (string, error) {
 	var link []byte
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		var err error
@@ -252,7 +296,8 @@ func setUp(ctx context.Context, addr, data string) (string, error) {
 		return "", err
 	}
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Origin", "http://"+addr)
+	r.Header.Set("Origin", "http://"+public)
+	r.Host = public
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return "", err

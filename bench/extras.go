@@ -24,11 +24,11 @@ func (b *bench) signIns(ctx context.Context) error {
 	raw, whole := [][]byte{request("GET", "/", hash.served.Addr, "", "")}, signInRequests(in)
 	both := &bench{samples: map[string][]sample{}}
 	for n := 0; b.more(n, b.plan.hashes); n++ {
-		of, err := hash.many(ctx, raw, time.Second/2)
+		of, err := hash.many(ctx, 2, raw, time.Second/2)
 		if err != nil {
 			return err
 		}
-		with, err := in.many(ctx, whole, time.Second/2)
+		with, err := in.many(ctx, 2, whole, time.Second/2)
 		if err != nil {
 			return err
 		}
@@ -72,15 +72,15 @@ func signInRequests(c *child) (requests [][]byte) {
 	return requests
 }
 
-// many sends requests for d over two connections.
-func (c *child) many(ctx context.Context, requests [][]byte, d time.Duration) (sample, error) {
-	conns := c.connect(2)
+// many sends requests for d over n connections.
+func (c *child) many(ctx context.Context, n int, requests [][]byte, d time.Duration) (sample, error) {
+	conns := c.connect(n)
 	defer closeAll(conns)
 	used, began := cpuTime(c.pids), time.Now()
-	n, _, err := drive(ctx, conns, requests, d, 200, false)
-	s := sample{rate: float64(n) / time.Since(began).Seconds()}
-	if used >= 0 && n > 0 {
-		s.cpu = float64(cpuTime(c.pids)-used) / float64(n) / 1e3
+	done, _, err := drive(ctx, conns, requests, d, 200, false)
+	s := sample{rate: float64(done) / time.Since(began).Seconds()}
+	if used >= 0 && done > 0 {
+		s.cpu = float64(cpuTime(c.pids)-used) / float64(done) / 1e3
 	}
 	return s, err
 }

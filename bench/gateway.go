@@ -27,17 +27,10 @@ var orders = []byte(strings.Repeat(`{"id":1,"article":"Umbrella"},`, 34))
 // gateway compares our gateway, and nginx that asks our server about each request, with a proxy that checks nothing. The
 // application runs in this process, with the clients, on all processors but the first. Sessions are found in the cache.
 func (b *bench) gateway(ctx context.Context) error {
-	application := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.Write(orders)
-	}))
+	application := application()
 	defer application.Close()
 	fronts, err := b.fronts(ctx, application.URL)
-	defer func() {
-		for _, c := range fronts {
-			c.stop()
-		}
-	}()
+	defer func() { stopAll(fronts) }()
 	if err != nil {
 		return err
 	}
@@ -53,6 +46,20 @@ func (b *bench) gateway(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// application answers orders.
+func application() *httptest.Server {
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(orders)
+	}))
+}
+
+func stopAll(all []*child) {
+	for _, c := range all {
+		c.stop()
+	}
 }
 
 // fronts starts the servers in front of an application: three, or two if nginx is not installed.

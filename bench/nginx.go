@@ -14,10 +14,6 @@ import (
 // startNginx starts nginx with the example's configuration, without TLS as the others here, and the server that it asks. Both
 // share the first processor, and the processor time of both counts.
 func (b *bench) startNginx(ctx context.Context, application string) (*child, error) {
-	nginx, err := exec.LookPath("nginx")
-	if err != nil {
-		return nil, errors.New("nginx is not installed; on Debian: apt-get install nginx-light")
-	}
 	addr, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -31,7 +27,7 @@ func (b *bench) startNginx(ctx context.Context, application string) (*child, err
 	if err != nil {
 		return nil, err
 	}
-	c, err := b.nginxBefore(ctx, nginx, addr, asked, strings.TrimPrefix(application, "http://"))
+	c, err := b.nginxBefore(ctx, nginxAsking, addr, asked, application)
 	if err != nil {
 		asked.stop()
 		return nil, fmt.Errorf("start nginx: %w", err)
@@ -39,10 +35,15 @@ func (b *bench) startNginx(ctx context.Context, application string) (*child, err
 	return c, nil
 }
 
-func (b *bench) nginxBefore(ctx context.Context, nginx, addr string, asked *child, application string) (*child, error) {
-	dir := b.sub("nginx")
+// nginxBefore starts nginx at addr, in front of the application at this URL. It asks a server that has been started, which ends with it.
+func (b *bench) nginxBefore(ctx context.Context, name, addr string, asked *child, application string) (*child, error) {
+	nginx, err := exec.LookPath("nginx")
+	if err != nil {
+		return nil, errors.New("nginx is not installed; on Debian: apt-get install nginx-light")
+	}
+	dir := b.sub("nginx/" + name)
 	file := filepath.Join(dir, "nginx.conf")
-	config, err := nginxConfig(dir, addr, asked.served.Addr, application)
+	config, err := nginxConfig(dir, addr, asked.served.Addr, strings.TrimPrefix(application, "http://"))
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +54,7 @@ func (b *bench) nginxBefore(ctx context.Context, nginx, addr string, asked *chil
 	if os.Getenv(pinned) != "" {
 		args = append([]string{"taskset", "-c", "0"}, args...)
 	}
-	c := &child{name: nginxAsking, served: served{Addr: addr, Credentials: asked.served.Credentials}, command: exec.CommandContext(ctx, args[0], args[1:]...)}
+	c := &child{name: name, served: served{Addr: addr, Credentials: asked.served.Credentials}, command: exec.CommandContext(ctx, args[0], args[1:]...)}
 	if c.stdin, err = c.command.StdinPipe(); err != nil {
 		return nil, err
 	}

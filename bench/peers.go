@@ -46,6 +46,12 @@ func build(s spec, addr string) (http.Handler, []string, error) {
 		return buildJWT(s, write)
 	case "scs-memory", "scs-redis":
 		return buildSCS(s, write)
+	case limitFenced:
+		return buildLimitFenced(s)
+	case limitSQLite:
+		return buildLimitSQLite(s)
+	case limitAuthRequest:
+		return buildLimitAuthRequest(s)
 	case limitPostgres:
 		return buildLimitPostgres(s)
 	case limitRedis:

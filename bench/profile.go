@@ -13,7 +13,7 @@ import (
 
 // profiled are the contenders whose profiles show the cost of a check, and a handler that checks nothing.
 var profiled = []string{
-	"me/memory/fenced", "me/sqlite/strict", "me/postgres/strict", limitPostgres, "me/redis/strict", limitRedis, "bare", "hs256",
+	"me/memory/fenced", "me/sqlite/fenced", limitFenced, "me/sqlite/strict", limitSQLite, "me/postgres/strict", limitPostgres, "me/redis/strict", limitRedis, "bare", "hs256",
 }
 
 // young is how long a server is warmed up. A node whose feed has just come up doesn't serve from its cache yet.
