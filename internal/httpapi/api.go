@@ -242,13 +242,17 @@ func addressText(address netip.Addr) string {
 // is the list of related origins at the host of the passkeys' domain, where browsers ask for it.
 func (a *API) checkHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		path := strings.TrimSuffix(r.URL.EscapedPath(), "/")
-		if path != "/healthz" && path != "/readyz" && !a.asksRelatedOrigins(r, path) && !a.CSRF.AllowedHost(r.Host) {
+		if !a.CSRF.AllowedHost(r.Host) && !a.servesAnyHost(r) {
 			refuse(w, r, errMisdirected)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+func (a *API) servesAnyHost(r *http.Request) bool {
+	path := strings.TrimSuffix(r.URL.EscapedPath(), "/")
+	return path == "/healthz" || path == "/readyz" || a.asksRelatedOrigins(r, path)
 }
 
 func (a *API) asksRelatedOrigins(r *http.Request, path string) bool {
@@ -260,7 +264,7 @@ func (a *API) asksRelatedOrigins(r *http.Request, path string) bool {
 // since it changes nothing, nor is what browsers send by themselves.
 func (a *API) checkCSRF(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if a.isProvidersForm(r) || isFromBrowserItself(r) {
+		if isSafe(r.Method) || a.isProvidersForm(r) || isFromBrowserItself(r) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -283,6 +287,11 @@ func (a *API) checkCSRF(next http.Handler) http.Handler {
 	})
 }
 
+// isSafe reports whether package csrf accepts every request with this method.
+func isSafe(method string) bool {
+	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
+}
+
 // route passes the request to the pages, to the handler of a route, or to next.
 func (a *API) route(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -291,7 +300,7 @@ func (a *API) route(next http.Handler) http.Handler {
 			a.Pages.ServeHTTP(w, r)
 			return
 		}
-		h, methods, compat := a.find(r)
+		h, methods, compat := a.find(r, path)
 		if h == nil && methods == nil && !ours(path) && !ours(r.URL.Path) {
 			next.ServeHTTP(w, r)
 			return

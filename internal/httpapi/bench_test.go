@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -11,7 +12,9 @@ import (
 	"github.com/cloakroom-auth/cloakroom/csrf"
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/jwt"
+	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
 	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/sqlite"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
@@ -55,6 +58,30 @@ func benched(b *testing.B, st stores) (*httpapi.API, *http.Cookie) {
 	return api, w.Result().Cookies()[0]
 }
 
+// fencedStores are those of an SQLite file behind the cache, which answers from memory.
+func fencedStores(tb testing.TB) stores {
+	tb.Helper()
+	db, err := sqlite.Open(tb.Context(), filepath.Join(tb.TempDir(), "test.db"))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	commits, err := db.Commits(tb.Context())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	cache, set := nearcache.New(nearcache.Config{Commits: commits}), db.Set
+	set.Sessions, set.Accounts, set.Tokens = cache.Sessions(set.Sessions), cache.Accounts(set.Accounts), cache.Tokens(set.Tokens)
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- cache.Run(ctx) }()
+	tb.Cleanup(func() {
+		stop()
+		<-done
+		db.Close()
+	})
+	return set
+}
+
 func asked(method, path string, cookie *http.Cookie) *http.Request {
 	r := httptest.NewRequest(method, "http://localhost:8000"+path, nil)
 	if cookie != nil {
@@ -64,7 +91,7 @@ func asked(method, path string, cookie *http.Cookie) *http.Request {
 }
 
 func BenchmarkMe(b *testing.B) {
-	for name, open := range map[string]func(testing.TB) stores{"memory": memoryStores, "sqlite": sqliteStores} {
+	for name, open := range map[string]func(testing.TB) stores{"memory": memoryStores, "sqlite": sqliteStores, "fenced": fencedStores} {
 		b.Run(name, func(b *testing.B) {
 			api, cookie := benched(b, open(b))
 			serveMany(b, api.Handler(nil), asked("GET", "/api/me", cookie), 200)

@@ -37,9 +37,9 @@ func isFromBrowserItself(r *http.Request) bool {
 	if r.Method != http.MethodPost {
 		return false
 	}
-	path := r.URL.EscapedPath()
-	return r.Header["Secure-Session-Response"] != nil && route{path: device.RegisterPath}.match(path) ||
-		r.Header["Sec-Secure-Session-Id"] != nil && route{path: device.RefreshPath}.match(path)
+	path := withoutSlash(r.URL.EscapedPath())
+	return r.Header["Secure-Session-Response"] != nil && path == device.RegisterPath ||
+		r.Header["Sec-Secure-Session-Id"] != nil && path == device.RefreshPath
 }
 
 // registerDevice binds the session of the request to a key of the browser. It judges the session by the ticket alone: a caller with no

@@ -13,7 +13,7 @@ import (
 // Passive reports whether a request doesn't count as a use of its session: it has slide=false in the query, or it opens the
 // event stream, which an unattended page keeps open as well. Use it as session.Manager.Passive.
 func Passive(r *http.Request) bool {
-	return r.URL.RawQuery != "" && r.URL.Query().Get("slide") == "false" || route{path: eventsPath}.match(r.URL.EscapedPath())
+	return r.URL.RawQuery != "" && r.URL.Query().Get("slide") == "false" || withoutSlash(r.URL.EscapedPath()) == eventsPath
 }
 
 const eventsPath = "/api/auth/events"

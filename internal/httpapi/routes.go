@@ -237,10 +237,9 @@ func (x routeIndex) matching(path string) []int {
 	return all
 }
 
-// find returns the handler of a request. If the path has routes, but none for the method, it returns their methods, and the
+// find returns the handler of a request for a path. If the path has routes, but none for the method, it returns their methods, and the
 // handler of a compatibility route if there is one, which refuses the method in its own form.
-func (a *API) find(r *http.Request) (h http.Handler, methods []string, compat *compatHandler) {
-	path := r.URL.EscapedPath()
+func (a *API) find(r *http.Request, path string) (h http.Handler, methods []string, compat *compatHandler) {
 	if !ours(path) && !a.isWellKnown(strings.TrimSuffix(path, "/")) {
 		return nil, nil, nil // most requests are for the app
 	}
