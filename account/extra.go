@@ -50,7 +50,7 @@ func compactObject(text string) (string, error) {
 	}
 	var members map[string]json.RawMessage
 	if !utf8.ValidString(text) || json.Unmarshal([]byte(text), &members) != nil || members == nil {
-		return "", errors.New("This is not a JSON object.") //nolint:staticcheck // a sentence for people
+		return "", errors.New("This is not a JSON object.")
 	}
 	if len(members) == 0 {
 		return "", nil
@@ -60,7 +60,7 @@ func compactObject(text string) (string, error) {
 		return "", err
 	}
 	if short.Len() > maxExtra {
-		return "", fmt.Errorf("This is too long. At most %d bytes are kept.", maxExtra) //nolint:staticcheck // a sentence for people
+		return "", fmt.Errorf("This is too long. At most %d bytes are kept.", maxExtra)
 	}
 	return short.String(), nil
 }

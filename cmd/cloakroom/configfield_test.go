@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -97,6 +96,6 @@ func otherValue(t *testing.T, f *cmdline.Flag) string {
 	case string, []string:
 		return "https://x.example.com"
 	}
-	t.Fatal(fmt.Sprintf("--%s is a %v: give it a value here", f.Name, f.Type()))
+	t.Fatalf("--%s is a %v: give it a value here", f.Name, f.Type())
 	return ""
 }

@@ -807,8 +807,8 @@ func TestAFailedStoreCallLeavesTheSecondStep(t *testing.T) {
 				u, a := s.enrolled("ada")
 				c := s.client()
 				c.pendingStep("ada")
-				before, sessions := len(plan.Calls()), len(s.records(u.ID))
-				before = len(plan.Calls())
+				sessions := len(s.records(u.ID))
+				before := len(plan.Calls())
 				plan.Call = before + n
 				r := c.second(typed(a))
 				if made := len(plan.Calls()) - before; made < n {

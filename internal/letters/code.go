@@ -36,8 +36,6 @@ const (
 	ToReauth Purpose = "code_again" // of a user who is signed in and has nothing else to show
 )
 
-var purposes = []Purpose{ToSignIn, ToEnrol, ToReauth}
-
 const (
 	codeLife   = 10 * time.Minute
 	codeDigits = 8

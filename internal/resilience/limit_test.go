@@ -67,6 +67,9 @@ func TestACheckWaitsAtMostFiveSeconds(t *testing.T) {
 	})
 }
 
+// key is that of a value in a context.
+type key struct{}
+
 func TestACheckEndsWithItsContext(t *testing.T) {
 	for name, wait := range map[string]func(ctx context.Context) error{
 		"asked":      func(ctx context.Context) error { return ctx.Err() },
@@ -84,7 +87,7 @@ func TestACheckEndsWithItsContext(t *testing.T) {
 		} {
 			for _, waiting := range []bool{false, true} {
 				synctest.Test(t, func(t *testing.T) {
-					outer, cancelOuter := context.WithCancel(context.WithValue(t.Context(), "key", "value"))
+					outer, cancelOuter := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
 					defer cancelOuter()
 					ctx, cancel := resilience.LimitCheck(outer)
 					defer cancel()
@@ -92,8 +95,8 @@ func TestACheckEndsWithItsContext(t *testing.T) {
 						go func() { <-ctx.Done() }()
 						synctest.Wait()
 					}
-					if ctx.Err() != nil || ctx.Value("key") != "value" {
-						t.Errorf("%s: %v, %v at the beginning", name, ctx.Err(), ctx.Value("key"))
+					if ctx.Err() != nil || ctx.Value(key{}) != "value" {
+						t.Errorf("%s: %v, %v at the beginning", name, ctx.Err(), ctx.Value(key{}))
 					}
 					end(cancelOuter, cancel)
 					synctest.Wait()

@@ -61,6 +61,7 @@ var rules = []rule{
 	{"docs/benchmarks.md", "           sign-outs/s", sample("internal/nearcache/*_test.go", "sign-outs/s", "p50")},
 	{"docs/benchmarks.md", "CLOAKROOM_PICTURE", goTestNames},
 	{"docs/benchmarks.md", "CLOAKROOM_LONG=1 CLOAKROOM_PICTURE", goTestNames},
+	{"docs/benchmarks.md", "CLOAKROOM_LONG=1 go test ./test/server", goTestNames},
 	{"docs/benchmarks.md", "                the feed alone", sample("internal/nearcache/*_test.go", "messages/s", "server busy")},
 	{"docs/benchmarks.md", "7 rounds", measured},
 	{"docs/benchmarks.md", "provider-token", measured},

@@ -39,6 +39,7 @@ func spin() {
 		_, _ = os.Stdin.Read(b[:])
 		os.Exit(0)
 	}()
+	//lint:ignore SA5002 it is to keep a processor busy
 	for {
 	}
 }

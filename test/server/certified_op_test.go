@@ -232,10 +232,10 @@ func (b *browser) beginAt(provider string, start map[string]any) string {
 func (b *browser) goOn(c *certified, person, location string) *url.URL {
 	b.t.Helper()
 	answer, err := b.http.Get(location)
+	if err != nil {
+		b.t.Fatal(err)
+	}
 	for range 3 {
-		if err != nil {
-			b.t.Fatal(err)
-		}
 		text, err := io.ReadAll(answer.Body)
 		answer.Body.Close()
 		if err != nil {
@@ -250,6 +250,9 @@ func (b *browser) goOn(c *certified, person, location string) *url.URL {
 			b.t.Fatalf("%s: %d %.500s", at, answer.StatusCode, text)
 		}
 		answer, err = b.http.PostForm(at.String(), url.Values{"prompt": {string(prompt[1])}, "login": {person}, "password": {"any"}})
+		if err != nil {
+			b.t.Fatal(err)
+		}
 	}
 	b.t.Fatal("the provider asks again and again")
 	return nil

@@ -99,8 +99,12 @@ func (k *Key) JWK() map[string]any {
 	case *rsa.PublicKey:
 		return map[string]any{"kty": "RSA", "n": number(key.N, key.Size()), "e": number(big.NewInt(int64(key.E)), 3)}
 	case *ecdsa.PublicKey:
-		size := (key.Curve.Params().BitSize + 7) / 8
-		return map[string]any{"kty": "EC", "crv": key.Curve.Params().Name, "x": number(key.X, size), "y": number(key.Y, size)}
+		point, err := key.Bytes() // 4, x, y
+		if err != nil {
+			panic(err)
+		}
+		encode, half := base64.RawURLEncoding.EncodeToString, len(point)/2
+		return map[string]any{"kty": "EC", "crv": key.Curve.Params().Name, "x": encode(point[1 : 1+half]), "y": encode(point[1+half:])}
 	}
 	panic("a key of another kind")
 }
