@@ -538,11 +538,11 @@ func (s *Server) purgeThrottle(ctx context.Context) error {
 	}
 }
 
-// Retire makes /readyz answer 503 from now on, so that a load balancer sends no more requests. Requests that still come are
-// answered, and streams stay open. A server that stops calls Retire first, and Drain once the load balancer has noticed.
-func (s *Server) Retire() { s.api.Retire() }
+// MarkUnready makes /readyz answer 503 from now on, so that a load balancer sends no more requests. Requests that still come are
+// answered, and streams stay open. A server that stops calls MarkUnready first, and Drain once the load balancer has noticed.
+func (s *Server) MarkUnready() { s.api.MarkUnready() }
 
-// Drain calls [Server.Retire], and ends event streams and the WebSockets and streams of upstreams. Requests that still come
+// Drain calls [Server.MarkUnready], and ends event streams and the WebSockets and streams of upstreams. Requests that still come
 // are answered.
 func (s *Server) Drain() {
 	s.api.Drain()

@@ -113,7 +113,7 @@ func (s *Server) RemoveFactor(ctx context.Context, u *account.User, id string) e
 		}
 		s.Audit.Record(ctx, audit.SecondFactorKinds.Removed, append(admin.AboutUser(u), slog.String("kind", string(f.Kind)), slog.String("factor", id))...)
 		s.tell(ctx, u, letters.FactorRemoved)
-		return s.Auth.RemoveEnded(session.WithReason(ctx, endreason.Administrator), u.ID, nil)
+		return s.Auth.DeleteRevoked(session.WithReason(ctx, endreason.Administrator), u.ID, nil)
 	}
 	return ErrNoFactor
 }
@@ -127,7 +127,7 @@ func (s *Server) RemoveFactors(ctx context.Context, u *account.User) error {
 	if err != nil {
 		return err
 	}
-	return s.Auth.RemoveEnded(session.WithReason(ctx, endreason.Administrator), u.ID, nil)
+	return s.Auth.DeleteRevoked(session.WithReason(ctx, endreason.Administrator), u.ID, nil)
 }
 
 // NewPassword is a password that an operator gives a user.
@@ -149,7 +149,7 @@ func (s *Server) SetPassword(ctx context.Context, u *account.User, n NewPassword
 	if err != nil {
 		return err
 	}
-	return s.Auth.RemoveEnded(session.WithReason(ctx, endreason.PasswordChanged), u.ID, nil)
+	return s.Auth.DeleteRevoked(session.WithReason(ctx, endreason.PasswordChanged), u.ID, nil)
 }
 
 // DeleteUser deletes a user with everything that belongs to the account, and ends all sessions and tokens of the user. Once the account is
@@ -172,10 +172,10 @@ func (s *Server) WriteUserData(ctx context.Context, w io.Writer, u *account.User
 // endForFactors ends everything of a user before a factor is gone.
 func (s *Server) endForFactors(ctx context.Context, u *account.User) (*account.User, error) {
 	if s.storage.django == nil {
-		return s.Accounts.RevokeAllAt(ctx, u.ID, u.Epoch)
+		return s.Accounts.RevokeAllIfUnchanged(ctx, u.ID, u.Epoch)
 	}
 	if err := s.steps.EndPending(ctx, u.ID); err != nil { // the epoch is Django's, and can't be moved
 		return nil, err
 	}
-	return u, s.Auth.RemoveEnded(session.WithReason(ctx, endreason.Administrator), u.ID, nil)
+	return u, s.Auth.DeleteRevoked(session.WithReason(ctx, endreason.Administrator), u.ID, nil)
 }

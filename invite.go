@@ -33,7 +33,7 @@ type Invited struct {
 // Invite mails a link to an address, on which the person chooses a username and a password, unless the link is to be printed. It works
 // once. An earlier invitation of the address becomes invalid. A server that runs on this database sends the message, so this Server
 // needs no mail server. It is an error if Config.Signup is neither invite nor open; if that is empty, that of the server that ran last
-// counts. Further errors: [account.ErrAddress].Taken, *[account.InvalidError] for the address and the groups.
+// counts. Further errors: [account.AddressErrors].Taken, *[account.InvalidError] for the address and the groups.
 func (s *Server) Invite(ctx context.Context, i Invitation) (Invited, error) {
 	address, err := account.ParseEmail(i.Address)
 	if err != nil {

@@ -73,7 +73,7 @@ func (s *Server) link(
 // administration returns the service that changes users. It allows everything.
 func (s *Server) administration() *admin.Service {
 	return &admin.Service{Accounts: s.Accounts, Audit: s.Audit, Invitations: s, Mail: mailed{s}, URL: s.PublicURL, SecondStep: s.steps, Links: s.storage.Links, CleanUp: func(ctx context.Context, user, reason string) {
-		if err := s.Auth.RemoveEnded(session.WithReason(ctx, reason), user, nil); err != nil {
+		if err := s.Auth.DeleteRevoked(session.WithReason(ctx, reason), user, nil); err != nil {
 			s.Log.LogAttrs(ctx, slog.LevelWarn, "dead sessions not removed", slog.Any("error", err))
 		}
 	}}
@@ -120,8 +120,8 @@ func (s *Server) published(ctx context.Context, name string) (string, error) {
 	return "", nil
 }
 
-// PublishURL stores the public URL, Config.Signup and whether this server sends mail in the database, for commands beside this server. Run does it as
-// well; a program calls it to be sure that it is done.
+// PublishURL stores the public URL, Config.Signup and whether this server sends mail in the database, for commands beside this server. Run
+// does it as well; a program calls it to be sure that it is done.
 func (s *Server) PublishURL(ctx context.Context) error {
 	if err := s.publish(ctx, urlName, s.url, ""); err != nil {
 		return err

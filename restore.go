@@ -27,10 +27,10 @@ type RestoreOptions struct {
 	KeepMail bool
 }
 
-// AfterRestore ends everything that a database that was restored from a backup can't know the end of: all sessions and tokens, and
-// all links that count once. When it returns nil, no process that uses the database accepts any of it. Accounts, passwords, rights,
-// keys and the audit log stay as the backup has them. Mail that waits isn't sent. It can be interrupted at any moment and called again, and other processes may
-// go on serving.
+// AfterRestore ends everything that a database that was restored from a backup can't know the end of: all sessions and tokens, and all
+// links that count once. When it returns nil, no process that uses the database accepts any of it. Accounts, passwords, rights, keys and
+// the audit log stay as the backup has them. Mail that waits isn't sent. It can be interrupted at any moment and called again, and other
+// processes may go on serving.
 //
 // Beside Django, the epoch of an account is computed from its password, and stays: a session that a sign-in in progress makes
 // meanwhile counts.

@@ -47,7 +47,7 @@ func (narrow) Lacks() account.Lacks { return account.Lacks{Language: true, Extra
 
 func (s narrow) NoteSignIn(ctx context.Context, id string, note account.SignInUpdate) (*account.User, error) {
 	if note.Language != "" {
-		return nil, account.ErrLacks.Language
+		return nil, account.LacksErrors.Language
 	}
 	return s.Store.NoteSignIn(ctx, id, note)
 }

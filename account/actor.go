@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// ErrDenied are the errors for what an administrator may not do. A [Service] that acts for an [Actor] returns the first five,
+// DeniedErrors are the errors for what an administrator may not do. A [Service] that acts for an [Actor] returns the first five,
 // [Service.DeleteOwn] the last:
 //
 //   - Permission: the actor is not staff with the permission for the action, or no longer.
@@ -15,7 +15,7 @@ import (
 //   - OwnAccount: administrators can't do this to their own account.
 //   - NotMember: the actor tries to add a user to a group without being a member of it.
 //   - LastAdministrator: no other superuser would be left.
-var ErrDenied = struct{ Permission, Outranked, SuperuserOnly, OwnAccount, NotMember, LastAdministrator error }{
+var DeniedErrors = struct{ Permission, Outranked, SuperuserOnly, OwnAccount, NotMember, LastAdministrator error }{
 	errors.New("the actor lacks the permission"), errors.New("the actor has fewer rights than the subject"),
 	errors.New("only a superuser may do this"), errors.New("the act is not possible on one's own account"),
 	errors.New("the actor is not a member of the group"), errors.New("no other superuser would be left"),
@@ -36,11 +36,11 @@ type Actor struct {
 // By returns a Service that acts for an administrator. Its methods that change users or groups read the actor and the user
 // or group in the same atomic step of the store that writes, and check there:
 //
-//   - The actor is active, at the same epoch unless it was decided earlier, staff, and has the permission: else [ErrEpochChanged] or [ErrDenied].Permission.
-//   - The user, or group, has no permission that the actor lacks, and neither has what it becomes: [ErrDenied].Outranked.
-//   - Only a superuser changes who is staff or a superuser: [ErrDenied].SuperuserOnly.
-//   - Actors don't disable, enable or delete their own account, or remove their own flags: [ErrDenied].OwnAccount.
-//   - Only members, superusers and users with auth.change_group add users to a group: [ErrDenied].NotMember.
+//   - The actor is active, at the same epoch unless it was decided earlier, staff, and has the permission: else [ErrEpochChanged] or [DeniedErrors].Permission.
+//   - The user, or group, has no permission that the actor lacks, and neither has what it becomes: [DeniedErrors].Outranked.
+//   - Only a superuser changes who is staff or a superuser: [DeniedErrors].SuperuserOnly.
+//   - Actors don't disable, enable or delete their own account, or remove their own flags: [DeniedErrors].OwnAccount.
+//   - Only members, superusers and users with auth.change_group add users to a group: [DeniedErrors].NotMember.
 //
 // A Service without an actor acts for the operator or for the user, and checks none of this.
 func (s *Service) By(actor Actor) *Service {
@@ -87,7 +87,7 @@ func (a *Actor) load(tx Tx) (*User, error) {
 		return nil, err
 	}
 	if !u.IsStaff || !u.Has(a.Permission) {
-		return nil, ErrDenied.Permission
+		return nil, DeniedErrors.Permission
 	}
 	return u, nil
 }
@@ -119,7 +119,7 @@ func (a act) subject(id string) (*User, error) {
 		return u, nil
 	}
 	if u.IsSuperuser || !a.hasAll(u.Permissions) {
-		return nil, ErrDenied.Outranked
+		return nil, DeniedErrors.Outranked
 	}
 	return u, nil
 }
@@ -128,7 +128,7 @@ func (a act) subject(id string) (*User, error) {
 func (a act) other(id string) (*User, error) {
 	u, err := a.subject(id)
 	if err == nil && a.actor != nil && a.actor.ID == u.ID {
-		return nil, ErrDenied.OwnAccount
+		return nil, DeniedErrors.OwnAccount
 	}
 	return u, err
 }
@@ -141,7 +141,7 @@ func (a act) hasAll(permissions []string) bool {
 func (a act) group(name string) (Group, error) {
 	g, err := a.Group(name)
 	if err == nil && !a.hasAll(g.Permissions) {
-		return Group{}, ErrDenied.Outranked
+		return Group{}, DeniedErrors.Outranked
 	}
 	return g, err
 }
@@ -154,16 +154,16 @@ func (a act) mayMake(before, after *User) error {
 	}
 	lost := before.IsStaff && !after.IsStaff || before.IsSuperuser && !after.IsSuperuser
 	if before.ID == a.actor.ID && lost {
-		return ErrDenied.OwnAccount
+		return DeniedErrors.OwnAccount
 	}
 	if a.actor.IsSuperuser {
 		return nil
 	}
 	if before.IsStaff != after.IsStaff || before.IsSuperuser != after.IsSuperuser {
-		return ErrDenied.SuperuserOnly
+		return DeniedErrors.SuperuserOnly
 	}
 	if !a.hasAll(added(before.UserPermissions, after.UserPermissions)) {
-		return ErrDenied.Outranked
+		return DeniedErrors.Outranked
 	}
 	for _, name := range added(before.Groups, after.Groups) {
 		if err := a.mayAddTo(name); err != nil {
@@ -183,7 +183,7 @@ func (a act) mayAddTo(name string) error {
 	case err != nil:
 		return err
 	case !slices.Contains(a.actor.Groups, name) && !a.actor.Has(changeGroup):
-		return ErrDenied.NotMember
+		return DeniedErrors.NotMember
 	}
 	return nil
 }

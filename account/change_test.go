@@ -169,14 +169,14 @@ func TestAnAddressThatHasChangedMeanwhileIsLeftAlone(t *testing.T) {
 		if err := s.edit(seen.ID, func(u *account.User) { u.Email = "administrator@example.com" })(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.ChangeEmail(t.Context(), seen, "new@example.com"); !errors.Is(err, account.ErrAddress.Changed) {
+		if _, err := s.ChangeEmail(t.Context(), seen, "new@example.com"); !errors.Is(err, account.AddressErrors.Changed) {
 			t.Errorf("from another address: got %v", err)
 		}
 		seen = s.load(seen.ID)
 		if _, err := s.ProveEmail(t.Context(), seen.ID, seen.Epoch, seen.Email); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.ChangeEmail(t.Context(), seen, "new@example.com"); !errors.Is(err, account.ErrAddress.Changed) {
+		if _, err := s.ChangeEmail(t.Context(), seen, "new@example.com"); !errors.Is(err, account.AddressErrors.Changed) {
 			t.Errorf("from an address that wasn't proven: got %v", err)
 		}
 		seen = s.load(seen.ID)
@@ -213,7 +213,7 @@ func TestAnEpochTellsWhetherItsUserMovedIt(t *testing.T) {
 				return err
 			}},
 			{"the operator, at the epoch seen", false, func(u *account.User) error {
-				_, err := s.RevokeAllAt(t.Context(), id, u.Epoch)
+				_, err := s.RevokeAllIfUnchanged(t.Context(), id, u.Epoch)
 				return err
 			}},
 		} {
@@ -223,7 +223,7 @@ func TestAnEpochTellsWhetherItsUserMovedIt(t *testing.T) {
 				t.Errorf("%s: the epoch was %q and is %q: by its user %t, want %t", act.what, before.Epoch, now.Epoch, now.ChangedByOwner(), act.own)
 			}
 		}
-		if _, err := s.RevokeAllAt(t.Context(), id, "an earlier one"); !errors.Is(err, account.ErrEpochChanged) {
+		if _, err := s.RevokeAllIfUnchanged(t.Context(), id, "an earlier one"); !errors.Is(err, account.ErrEpochChanged) {
 			t.Errorf("at another epoch: got %v", err)
 		}
 	})

@@ -116,8 +116,8 @@ func TestAnActorMayDeclareWhoseAccountCompromised(t *testing.T) {
 		}{
 			"plain":     {func(*account.User) {}, nil},
 			"disabled":  {func(u *account.User) { u.IsActive = false }, nil},
-			"superuser": {func(u *account.User) { u.IsSuperuser, u.IsStaff = true, true }, account.ErrDenied.Outranked},
-			"able":      {func(u *account.User) { u.UserPermissions = []string{"app.rule"} }, account.ErrDenied.Outranked},
+			"superuser": {func(u *account.User) { u.IsSuperuser, u.IsStaff = true, true }, account.DeniedErrors.Outranked},
+			"able":      {func(u *account.User) { u.UserPermissions = []string{"app.rule"} }, account.DeniedErrors.Outranked},
 		} {
 			u := &account.User{Username: name, Password: goodHash(), IsActive: true, Epoch: "e"}
 			row.alter(u)
@@ -127,7 +127,7 @@ func TestAnActorMayDeclareWhoseAccountCompromised(t *testing.T) {
 				t.Errorf("%s: %v, and the user is %+v", name, err, s.load(u.ID))
 			}
 		}
-		if _, _, err := by.DeclareCompromised(t.Context(), actor.ID); !errors.Is(err, account.ErrDenied.OwnAccount) || !s.load(actor.ID).HasPassword() {
+		if _, _, err := by.DeclareCompromised(t.Context(), actor.ID); !errors.Is(err, account.DeniedErrors.OwnAccount) || !s.load(actor.ID).HasPassword() {
 			t.Errorf("the actor's own account: %v", err)
 		}
 		must(t, s.RevokeAll(t.Context(), actor.ID))

@@ -28,7 +28,7 @@ func TestASuperuserIsFoundAmongMany(t *testing.T) {
 	for n := range 1100 {
 		add(fmt.Sprint("user", n), false)
 	}
-	if err := s.DeleteOwn(ctx, first.ID, "now"); !errors.Is(err, account.ErrDenied.LastAdministrator) {
+	if err := s.DeleteOwn(ctx, first.ID, "now"); !errors.Is(err, account.DeniedErrors.LastAdministrator) {
 		t.Errorf("the only superuser: %v", err)
 	}
 	if store.listed > 10 { // of some hundred thousand, the time of a request would be over
@@ -44,7 +44,7 @@ func TestASuperuserIsFoundAmongMany(t *testing.T) {
 	if err := s.DeleteOwn(ctx, first.ID, "now"); !errors.Is(err, account.ErrEpochChanged) {
 		t.Errorf("once more: %v", err)
 	}
-	if err := s.DeleteOwn(ctx, last.ID, "now"); !errors.Is(err, account.ErrDenied.LastAdministrator) {
+	if err := s.DeleteOwn(ctx, last.ID, "now"); !errors.Is(err, account.DeniedErrors.LastAdministrator) {
 		t.Errorf("the last one: %v", err)
 	}
 }
@@ -79,7 +79,7 @@ func TestAUserWhoBecomesASuperuserMeanwhile(t *testing.T) {
 			}
 		}}}
 		err := s.DeleteOwn(ctx, all[0].ID, "now")
-		if others && err != nil || !others && !errors.Is(err, account.ErrDenied.LastAdministrator) {
+		if others && err != nil || !others && !errors.Is(err, account.DeniedErrors.LastAdministrator) {
 			t.Errorf("with another superuser %v: %v", others, err)
 		}
 		if _, err := store.Load(ctx, all[0].ID); errors.Is(err, account.ErrNotFound) != others {
@@ -119,7 +119,7 @@ func TestASuperuserWhoLeavesMeanwhileDoesNotCount(t *testing.T) {
 				left++
 			}
 		}}}
-		if err := s.DeleteOwn(ctx, all[0].ID, "now"); !errors.Is(err, account.ErrDenied.LastAdministrator) || left != len(all) {
+		if err := s.DeleteOwn(ctx, all[0].ID, "now"); !errors.Is(err, account.DeniedErrors.LastAdministrator) || left != len(all) {
 			t.Errorf("%s: %v, after %d others have left", name, err, left-1)
 		}
 	}

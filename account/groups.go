@@ -32,7 +32,7 @@ func (s *Service) AddGroup(ctx context.Context, g Group) (Group, error) {
 	g.Permissions = sorted(g.Permissions)
 	err := s.transact(ctx, func(a act) error {
 		if !a.hasAll(g.Permissions) {
-			return ErrDenied.Outranked
+			return DeniedErrors.Outranked
 		}
 		wrong := problems{}
 		checkGroupName(g.Name, wrong)
@@ -76,7 +76,7 @@ func (s *Service) EditGroup(ctx context.Context, name string, change func(*Group
 		}
 		g.Name, g.Permissions = name, sorted(g.Permissions)
 		if !a.hasAll(g.Permissions) {
-			return ErrDenied.Outranked
+			return DeniedErrors.Outranked
 		}
 		wrong := problems{}
 		checkPermissions(added(before.Permissions, g.Permissions), wrong)

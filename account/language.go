@@ -6,7 +6,7 @@ import (
 	"golang.org/x/text/language"
 )
 
-// noLanguage is ErrLacks.Language for the people who set it.
+// noLanguage is LacksErrors.Language for the people who set it.
 func noLanguage() error {
 	wrong := problems{}
 	wrong.add("language", "not_supported", "This database has no place for the language of a user.")
@@ -38,9 +38,9 @@ func (s *Service) kept(language string) string {
 // notStored converts the errors of a store that has no place for a field into a wrong field.
 func notStored(err error) error {
 	switch {
-	case errors.Is(err, ErrLacks.Extra):
+	case errors.Is(err, LacksErrors.Extra):
 		return noExtra()
-	case errors.Is(err, ErrLacks.Language):
+	case errors.Is(err, LacksErrors.Language):
 		return noLanguage()
 	}
 	return err

@@ -31,9 +31,9 @@ func (s *Service) ResetSecret(ctx context.Context, id string) (secret string, ex
 	})
 }
 
-// ResetSecretAt is ResetSecret for a user who is still as the caller has read it, before: [ErrEpochChanged] if the user has another epoch or
-// address by now, or has a password now and had none, or the reverse. Nothing has changed then.
-func (s *Service) ResetSecretAt(ctx context.Context, before *User) (secret string, expires time.Time, err error) {
+// ResetSecretIfUnchanged is ResetSecret for a user who is still as the caller has read it, before: [ErrEpochChanged] if the user has
+// another epoch or address by now, or has a password now and had none, or the reverse. Nothing has changed then.
+func (s *Service) ResetSecretIfUnchanged(ctx context.Context, before *User) (secret string, expires time.Time, err error) {
 	return s.newResetSecret(ctx, before.ID, func(a act) error {
 		u, err := a.subject(before.ID)
 		switch {
@@ -110,7 +110,7 @@ func (a act) enable(u *User) error {
 		return a.Change(u)
 	}
 	secretHash, expires, err := a.Reset(u.ID, time.Now().Unix())
-	if errors.Is(err, ErrSpent.Reset) {
+	if errors.Is(err, SpentErrors.Reset) {
 		return a.Change(u)
 	}
 	if err != nil {
@@ -123,7 +123,7 @@ func (a act) enable(u *User) error {
 }
 
 // ResetPassword sets a new password for the user of the reset secret, ends all of the user's sessions and tokens, and uses
-// up the secret. [ErrSpent].Reset, *[throttle.Error], *[InvalidError] with the field new_password, which doesn't use up the
+// up the secret. [SpentErrors].Reset, *[throttle.Error], *[InvalidError] with the field new_password, which doesn't use up the
 // secret.
 //
 // Nothing is hashed without a valid secret. Wrong secrets are counted by address.
@@ -146,7 +146,7 @@ func (s *Service) ResetMailedPassword(ctx context.Context, secret, address, new 
 	u, err := s.resets(ctx, hash, from, func(ctx context.Context, hash [32]byte, now int64) (*User, error) {
 		u, err := find(ctx, hash, now)
 		if err == nil && elsewhere(u) {
-			err = ErrSpent.Reset
+			err = SpentErrors.Reset
 		}
 		return u, err
 	})
@@ -159,7 +159,7 @@ func (s *Service) ResetMailedPassword(ctx context.Context, secret, address, new 
 	}
 	u, err = spend(ctx, hash, time.Now().Unix(), func(c *User) error {
 		if !c.IsActive || elsewhere(c) {
-			return ErrSpent.Reset
+			return SpentErrors.Reset
 		}
 		c.Password, c.PasswordWithheld, c.Epoch = encoded, false, newEpoch()
 		return nil
@@ -195,13 +195,13 @@ func (s *Service) sharedReset(id, text string) (
 ) {
 	spent := func(u *User, err error) (*User, error) {
 		if errors.Is(err, ErrNotFound) {
-			err = ErrSpent.Reset
+			err = SpentErrors.Reset
 		}
 		return u, err
 	}
 	check := func(u *User, now int64) error {
 		if !s.Resets.ValidReset(u, text, time.Unix(now, 0)) {
-			return ErrSpent.Reset
+			return SpentErrors.Reset
 		}
 		return nil
 	}
@@ -234,11 +234,11 @@ func (s *Service) resets(
 	defer try.Undo(ctx)
 	u, err = find(ctx, hash, time.Now().Unix())
 	if err == nil && !u.IsActive {
-		err = ErrSpent.Reset
+		err = SpentErrors.Reset
 	}
-	if errors.Is(err, ErrSpent.Reset) {
+	if errors.Is(err, SpentErrors.Reset) {
 		_ = try.Failed(ctx) // Failed always returns nil
-		return nil, ErrSpent.Reset
+		return nil, SpentErrors.Reset
 	}
 	if err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ func (s service) voidReset(about, secret string) {
 	s.t.Helper()
 	other := *s.Service
 	other.Hasher = noRoom()
-	if u, err := other.ResetPassword(s.t.Context(), secret, better, home); u != nil || err != account.ErrSpent.Reset {
+	if u, err := other.ResetPassword(s.t.Context(), secret, better, home); u != nil || err != account.SpentErrors.Reset {
 		s.t.Errorf("%s: user %v, error %v", about, u, err)
 	}
 }
@@ -115,7 +115,7 @@ func TestOneOfManyWithTheResetSecretSetsThePassword(t *testing.T) {
 				_, err := s.ResetPassword(t.Context(), secret, better, home)
 				if err == nil {
 					won.Add(1)
-				} else if !errors.Is(err, account.ErrSpent.Reset) && !busy(err) {
+				} else if !errors.Is(err, account.SpentErrors.Reset) && !busy(err) {
 					t.Error(err)
 				}
 			})
@@ -208,12 +208,12 @@ func TestAMailedResetEndsWithItsAddress(t *testing.T) {
 		secret := s.resetSecret(u.ID)
 		late := *s.Service
 		late.Store = movedMeanwhile{s.Store, u.ID}
-		if got, err := late.ResetMailedPassword(t.Context(), secret, u.Email, better, home); got != nil || !errors.Is(err, account.ErrSpent.Reset) {
+		if got, err := late.ResetMailedPassword(t.Context(), secret, u.Email, better, home); got != nil || !errors.Is(err, account.SpentErrors.Reset) {
 			t.Errorf("the address changes meanwhile: user %v, error %v", got, err)
 		}
 		unhashed := *s.Service
 		unhashed.Hasher = noRoom()
-		if got, err := unhashed.ResetMailedPassword(t.Context(), secret, u.Email, better, home); got != nil || !errors.Is(err, account.ErrSpent.Reset) {
+		if got, err := unhashed.ResetMailedPassword(t.Context(), secret, u.Email, better, home); got != nil || !errors.Is(err, account.SpentErrors.Reset) {
 			t.Errorf("the address has changed: user %v, error %v", got, err)
 		}
 		_, err := s.ResetPassword(t.Context(), secret, better, home)
@@ -227,7 +227,7 @@ func TestAResetSecretIsMadeForTheUserWhoWasReadBefore(t *testing.T) {
 	each(t, func(t *testing.T, stores store.Set) {
 		s := newService(t, stores)
 		u := s.enrol(ann())
-		secret, _, err := s.ResetSecretAt(t.Context(), u)
+		secret, _, err := s.ResetSecretIfUnchanged(t.Context(), u)
 		must(t, err)
 		for what, change := range map[string]func(*account.User){
 			"another epoch":     func(u *account.User) { u.Epoch = "another" },
@@ -238,7 +238,7 @@ func TestAResetSecretIsMadeForTheUserWhoWasReadBefore(t *testing.T) {
 		} {
 			before := *u
 			change(&before)
-			if _, _, err := s.ResetSecretAt(t.Context(), &before); !errors.Is(err, account.ErrEpochChanged) {
+			if _, _, err := s.ResetSecretIfUnchanged(t.Context(), &before); !errors.Is(err, account.ErrEpochChanged) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}

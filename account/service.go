@@ -295,12 +295,12 @@ func (s *Service) RevokeAll(ctx context.Context, id string) error {
 	return s.change(ctx, act.subject, id, func(u *User) { u.Epoch = newEpoch() })
 }
 
-// RevokeAllAt is RevokeAll for a user whose epoch still is the given one. It returns the user with the new one. [ErrEpochChanged].
-func (s *Service) RevokeAllAt(ctx context.Context, id, epoch string) (*User, error) {
+// RevokeAllIfUnchanged is RevokeAll for a user whose epoch still is the given one. It returns the user with the new one. [ErrEpochChanged].
+func (s *Service) RevokeAllIfUnchanged(ctx context.Context, id, epoch string) (*User, error) {
 	return s.moveEpoch(ctx, id, epoch, newEpoch())
 }
 
-// RenewEpoch is RevokeAllAt for a change by the user, of which [User.ChangedByOwner] tells.
+// RenewEpoch is RevokeAllIfUnchanged for a change by the user, of which [User.ChangedByOwner] tells.
 func (s *Service) RenewEpoch(ctx context.Context, id, epoch string) (*User, error) {
 	return s.moveEpoch(ctx, id, epoch, newOwnEpoch())
 }
@@ -339,10 +339,10 @@ func (s *Service) ProveEmail(ctx context.Context, id, epoch, address string) (*U
 	return u, err
 }
 
-// NameAfter returns the username of u once [Service.ChangeEmail] has given u an address. It is the one of now, but a username that is the
+// UsernameWithEmail returns the username of u once [Service.ChangeEmail] has given u an address. It is the one of now, but a username that is the
 // address of u follows it: as its former name it would be another person's address one day. Beside Django, where names and addresses
 // are apart, it stays. *[InvalidError] with the field email if the address can't be a username.
-func (s *Service) NameAfter(u *User, address string) (string, error) {
+func (s *Service) UsernameWithEmail(u *User, address string) (string, error) {
 	if s.FindLogin != nil || u.Email == "" || CanonicalLogin(u.Username) != CanonicalLogin(u.Email) {
 		return u.Username, nil
 	}
@@ -355,17 +355,18 @@ func (s *Service) NameAfter(u *User, address string) (string, error) {
 }
 
 // ChangeEmail gives the user before another address, at which the user has proven to receive mail, and ends all sessions and tokens. It
-// returns the user as changed, with the name of [Service.NameAfter], whose error it returns. [ErrEpochChanged] if the user has another epoch than before, or is disabled; [ErrAddress].Changed if the user
-// has another address than before, or it is proven by now; [ErrAddress].Taken; [ErrNotFound]. After any other error it may be done.
+// returns the user as changed, with the name of [Service.UsernameWithEmail], whose error it returns. [ErrEpochChanged] if the user has
+// another epoch than before, or is disabled; [AddressErrors].Changed if the user has another address than before, or it is proven by now;
+// [AddressErrors].Taken; [ErrNotFound]. After any other error it may be done.
 func (s *Service) ChangeEmail(ctx context.Context, before *User, address string) (*User, error) {
 	after, err := s.store().Change(ctx, before.ID, func(u *User) error {
 		switch {
 		case !u.IsActive || u.Epoch != before.Epoch:
 			return ErrEpochChanged
 		case u.Email != before.Email || u.EmailProven != before.EmailProven:
-			return ErrAddress.Changed
+			return AddressErrors.Changed
 		}
-		name, err := s.NameAfter(u, address)
+		name, err := s.UsernameWithEmail(u, address)
 		if err != nil {
 			return err
 		}
@@ -374,7 +375,7 @@ func (s *Service) ChangeEmail(ctx context.Context, before *User, address string)
 		return nil
 	})
 	if _, taken := errors.AsType[*TakenError](err); taken {
-		err = ErrAddress.Taken
+		err = AddressErrors.Taken
 	}
 	if err != nil {
 		return nil, err
@@ -402,8 +403,8 @@ func (u *User) CheckRevert(name, told string) error {
 // returns sets a new password. name must be the user's name or told, the one that its owner was told, in any spelling that signs in. A name
 // that is the address is renamed as by [Service.ChangeEmail]. before is the user as read before the caller has found that the owner may do
 // this: [ErrEpochChanged] if the user has another epoch or address by now. If the secret is lost, the user gets another by mail: unlike
-// after DeclareCompromised, the account may have a first password by mail, and [User.ChangedByOwner] is true. [ErrWrongName], [ErrAddress].Taken,
-// [ErrDisabled], [ErrNotFound]; nothing has changed then.
+// after DeclareCompromised, the account may have a first password by mail, and [User.ChangedByOwner] is true. [ErrWrongName],
+// [AddressErrors].Taken, [ErrDisabled], [ErrNotFound]; nothing has changed then.
 func (s *Service) RevertEmail(ctx context.Context, before *User, name, told, address string) (secret string, expires time.Time, err error) {
 	id := before.ID
 	secret, expires, err = s.newResetSecret(ctx, id, func(a act) error {
@@ -417,14 +418,14 @@ func (s *Service) RevertEmail(ctx context.Context, before *User, name, told, add
 		if err := u.CheckRevert(name, told); err != nil {
 			return err
 		}
-		if former, err := s.NameAfter(u, address); err == nil {
+		if former, err := s.UsernameWithEmail(u, address); err == nil {
 			u.Username = former
 		}
 		u.Email, u.EmailProven = address, address
 		return a.removeWaysIn(u, false, newOwnEpoch())
 	})
 	if _, taken := errors.AsType[*TakenError](err); taken {
-		err = ErrAddress.Taken
+		err = AddressErrors.Taken
 	}
 	if err == nil {
 		s.changed(id)
@@ -557,8 +558,8 @@ func (s *Service) Delete(ctx context.Context, id string) error {
 	return err
 }
 
-// DeleteOwn deletes a user who has asked for it, which ends all sessions and tokens of the user. [ErrDenied].LastAdministrator if the user is the
-// only superuser who isn't disabled; [ErrEpochChanged] if the user has another epoch, is disabled, or was deleted meanwhile.
+// DeleteOwn deletes a user who has asked for it, which ends all sessions and tokens of the user. [DeniedErrors].LastAdministrator if the
+// user is the only superuser who isn't disabled; [ErrEpochChanged] if the user has another epoch, is disabled, or was deleted meanwhile.
 func (s *Service) DeleteOwn(ctx context.Context, id, epoch string) error {
 	for other := ""; ; {
 		before, err := s.store().Load(ctx, id)
@@ -603,7 +604,7 @@ func (a act) deleteOwn(id, epoch, other string, searched bool) error {
 		return errRightsMoved
 	}
 	if other == "" {
-		return ErrDenied.LastAdministrator
+		return DeniedErrors.LastAdministrator
 	}
 	switch left, err := a.Load(other); {
 	case errors.Is(err, ErrNotFound), err == nil && !isAdministrator(left):

@@ -32,7 +32,7 @@ func (s *Service) NeedsSetup(ctx context.Context) (bool, error) {
 	return len(users) == 0, nil
 }
 
-// CreateFirst creates the first user, an administrator, if the set-up secret is right. [ErrSpent].Setup, *[InvalidError],
+// CreateFirst creates the first user, an administrator, if the set-up secret is right. [SpentErrors].Setup, *[InvalidError],
 // which doesn't use up the secret.
 //
 // The store checks and uses up the secret in the step that creates the user, so the password is hashed before. Once there is
@@ -43,7 +43,7 @@ func (s *Service) CreateFirst(ctx context.Context, secret string, n NewUser) (*U
 		return nil, err
 	}
 	if !needed {
-		return nil, ErrSpent.Setup
+		return nil, SpentErrors.Setup
 	}
 	n.IsStaff, n.IsSuperuser, n.Language = true, true, s.kept(n.Language)
 	u, err := s.prepare(ctx, n)
@@ -56,7 +56,7 @@ func (s *Service) CreateFirst(ctx context.Context, secret string, n NewUser) (*U
 	return u, nil
 }
 
-// unlessSpent returns err, or [ErrSpent].Setup if there is a user by now: what is wrong with a second first user, such as an address
+// unlessSpent returns err, or [SpentErrors].Setup if there is a user by now: what is wrong with a second first user, such as an address
 // that the first has, tells a stranger about the first.
 func (s *Service) unlessSpent(ctx context.Context, err error) error {
 	if _, invalid := errors.AsType[*InvalidError](err); !invalid {
@@ -67,7 +67,7 @@ func (s *Service) unlessSpent(ctx context.Context, err error) error {
 		return failed
 	}
 	if !needed {
-		return ErrSpent.Setup
+		return SpentErrors.Setup
 	}
 	return err
 }

@@ -24,7 +24,7 @@ func TestTheFirstUserIsAnAdministratorAndTheOnlyOneOfItsKind(t *testing.T) {
 		secret, err := s.SetupSecret(t.Context())
 		must(t, err)
 		for _, guess := range []string{"", secret[:25], secret + "A", strings.ToLower(secret), strings.Repeat("A", 26)} {
-			if u, err := s.CreateFirst(t.Context(), guess, first); u != nil || err != account.ErrSpent.Setup {
+			if u, err := s.CreateFirst(t.Context(), guess, first); u != nil || err != account.SpentErrors.Setup {
 				t.Errorf("with %q: user %v, error %v", guess, u, err)
 			}
 		}
@@ -37,7 +37,7 @@ func TestTheFirstUserIsAnAdministratorAndTheOnlyOneOfItsKind(t *testing.T) {
 		s.needsSetup(false)
 		s.Hasher = noRoom()
 		for _, again := range []string{secret, "wrong"} {
-			if u, err := s.CreateFirst(t.Context(), again, account.NewUser{Username: "eve", Password: good}); u != nil || err != account.ErrSpent.Setup {
+			if u, err := s.CreateFirst(t.Context(), again, account.NewUser{Username: "eve", Password: good}); u != nil || err != account.SpentErrors.Setup {
 				t.Errorf("once more: user %v, error %v", u, err)
 			}
 		}
@@ -68,7 +68,7 @@ func TestOneOfManyWithTheSetUpSecretGetsIn(t *testing.T) {
 						continue
 					case err == nil:
 						created.Add(1)
-					case errors.Is(err, account.ErrSpent.Setup):
+					case errors.Is(err, account.SpentErrors.Setup):
 						spent.Add(1)
 					default:
 						t.Errorf("error %v", err)
@@ -86,7 +86,7 @@ func TestOneOfManyWithTheSetUpSecretGetsIn(t *testing.T) {
 }
 
 func TestTheSetUpSecretLastsThirtyMinutesOrUntilTheNext(t *testing.T) {
-	for after, want := range map[time.Duration]error{30*time.Minute - time.Second: nil, 30 * time.Minute: account.ErrSpent.Setup} {
+	for after, want := range map[time.Duration]error{30*time.Minute - time.Second: nil, 30 * time.Minute: account.SpentErrors.Setup} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newService(t, inMemory())
 			former, err := s.SetupSecret(t.Context())
@@ -94,7 +94,7 @@ func TestTheSetUpSecretLastsThirtyMinutesOrUntilTheNext(t *testing.T) {
 			time.Sleep(29 * time.Minute)
 			secret, err := s.SetupSecret(t.Context())
 			must(t, err)
-			if _, err := s.CreateFirst(t.Context(), former, first); err != account.ErrSpent.Setup {
+			if _, err := s.CreateFirst(t.Context(), former, first); err != account.SpentErrors.Setup {
 				t.Errorf("with the former secret: %v", err)
 			}
 			time.Sleep(after)
@@ -158,7 +158,7 @@ func TestThereAreNoDefaultAccounts(t *testing.T) {
 		for _, login := range []string{"admin", "root", "cloakroom", "guest", "1"} {
 			s.refused(login, login)
 		}
-		if u, err := s.CreateFirst(t.Context(), "", first); u != nil || err != account.ErrSpent.Setup {
+		if u, err := s.CreateFirst(t.Context(), "", first); u != nil || err != account.SpentErrors.Setup {
 			t.Errorf("without a secret: user %v, error %v", u, err)
 		}
 	})
@@ -179,7 +179,7 @@ func TestASecondFirstUserLearnsNothingOfTheFirst(t *testing.T) {
 		}}
 		second := first
 		second.Username = "eve"
-		if u, err := late.CreateFirst(t.Context(), secret, second); u != nil || err != account.ErrSpent.Setup {
+		if u, err := late.CreateFirst(t.Context(), secret, second); u != nil || err != account.SpentErrors.Setup {
 			t.Errorf("user %v, error %v; want ErrSetupSpent", u, err)
 		}
 	})

@@ -7,14 +7,14 @@ import (
 )
 
 // SignUp creates the account of a person who chooses its username. n.Email is required; it counts as proven from then on if the person
-// has proven to receive mail there. [ErrAddress].Taken, also if the address was taken since it was proven; *[InvalidError] for the other
+// has proven to receive mail there. [AddressErrors].Taken, also if the address was taken since it was proven; *[InvalidError] for the other
 // fields.
 //
 // A username that people choose for themselves may not look like an address, so that no one waits under the address of another
 // person; their own proven address may be their username.
 //
-// Unless j is nil, the account and what j says are one step: [ErrSpent].Link, [factor.ErrExists] and [ErrLacks].Join, with which there is no account. An account with a passkey
-// has no password, which its owner can set by mail.
+// Unless j is nil, the account and what j says are one step: [SpentErrors].Link, [factor.ErrExists] and [LacksErrors].Join, with which
+// there is no account. An account with a passkey has no password, which its owner can set by mail.
 func (s *Service) SignUp(ctx context.Context, n NewUser, proven bool, j *Joining) (*User, error) {
 	n, err := s.signingUp(ctx, n, proven, j)
 	if err != nil {
@@ -40,10 +40,10 @@ func (s *Service) CheckSignUp(ctx context.Context, n NewUser, proven bool) error
 	return addressTaken(err)
 }
 
-// addressTaken returns [ErrAddress.Taken] if err says so of the address: another request was first.
+// addressTaken returns [AddressErrors.Taken] if err says so of the address: another request was first.
 func addressTaken(err error) error {
 	if wrong, ok := errors.AsType[*InvalidError](err); ok && len(wrong.Fields["email"]) > 0 {
-		return ErrAddress.Taken
+		return AddressErrors.Taken
 	}
 	return err
 }
@@ -59,7 +59,7 @@ func (s *Service) signingUp(ctx context.Context, n NewUser, proven bool, j *Join
 	case err != nil:
 		return n, err
 	case taken != nil:
-		return n, ErrAddress.Taken
+		return n, AddressErrors.Taken
 	case strings.Contains(CanonicalLogin(n.Username), "@") && (!proven || CanonicalLogin(n.Username) != CanonicalLogin(address)):
 		wrong := problems{}
 		wrong.add("username", "invalid", "A username with @ in it must be your own address.")

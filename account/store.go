@@ -26,7 +26,7 @@ type Store interface {
 	Create(ctx context.Context, u *User) error
 
 	// CreateFirst adds the first user. In the same step it checks that there is no user yet and that the set-up secret with
-	// this hash is valid at now (seconds), and uses up the secret. ErrSpent.Setup if a check fails.
+	// this hash is valid at now (seconds), and uses up the secret. SpentErrors.Setup if a check fails.
 	CreateFirst(ctx context.Context, u *User, secretHash [32]byte, now int64) error
 
 	// SetSetup stores the hash and expiry of the set-up secret, and replaces an earlier one.
@@ -38,11 +38,11 @@ type Store interface {
 	SetReset(ctx context.Context, id string, secretHash [32]byte, expires int64) error
 
 	// FindReset returns the user whose reset secret has this hash and is valid at now (seconds). It changes nothing.
-	// ErrSpent.Reset if there is no such secret.
+	// SpentErrors.Reset if there is no such secret.
 	FindReset(ctx context.Context, secretHash [32]byte, now int64) (*User, error)
 
 	// SpendReset changes, like Change, the user whose reset secret has this hash and is valid at now (seconds), and uses up
-	// the secret in the same step. If change fails, the secret stays valid. ErrSpent.Reset if there is no such secret.
+	// the secret in the same step. If change fails, the secret stays valid. SpentErrors.Reset if there is no such secret.
 	SpendReset(ctx context.Context, secretHash [32]byte, now int64, change func(*User) error) (*User, error)
 
 	// DeleteLinks removes the set-up secret and all reset secrets, and returns how many there were.
@@ -123,13 +123,14 @@ type Tx interface {
 	// SetReset stores the hash of a reset secret, as the Store's SetReset does. ErrNotFound.
 	SetReset(id string, secretHash [32]byte, expires int64) error
 
-	// Reset returns the hash and the expiry of the user's reset secret that is valid at now (seconds). ErrSpent.Reset if there
+	// Reset returns the hash and the expiry of the user's reset secret that is valid at now (seconds). SpentErrors.Reset if there
 	// is none.
 	Reset(id string, now int64) (secretHash [32]byte, expires int64, err error)
 
-	// Join spends the link with which a user joins that Create has added in this step, and adds the user's passkey if there is one, with the
-	// handle and the recovery codes. ErrSpent.Link if there is no such link; factor.ErrExists if the credential or the handle is another
-	// user's. ErrLacks.Join if the Store can't do this in the same step. It isn't called unless the Store says that it can (see the Lacks of package store).
+	// Join spends the link with which a user joins that Create has added in this step, and adds the user's passkey if there is one, with
+	// the handle and the recovery codes. SpentErrors.Link if there is no such link; factor.ErrExists if the credential or the handle is
+	// another user's. LacksErrors.Join if the Store can't do this in the same step. It isn't called unless the Store says that it can (see
+	// the Lacks of package store).
 	Join(user string, j Joining) error
 
 	// Group returns the group of this name. ErrNotFound.
@@ -145,9 +146,9 @@ type Tx interface {
 	DeleteGroup(name string) error
 }
 
-// LoadForCheck is Load for a check. A Store with a cache for checks has a method LoadForCheck(ctx, id), which answers instead: its result includes every
-// change that was acknowledged before the call, but for the time of the last sign-in, which may be older. The User is shared: don't
-// change it.
+// LoadForCheck is Load for a check. A Store with a cache for checks has a method LoadForCheck(ctx, id), which answers instead: its result
+// includes every change that was acknowledged before the call, but for the time of the last sign-in, which may be older. The User is
+// shared: don't change it.
 func LoadForCheck(ctx context.Context, s Store, id string) (*User, error) {
 	if cached, ok := s.(interface {
 		LoadForCheck(ctx context.Context, id string) (*User, error)

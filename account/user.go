@@ -18,20 +18,20 @@ var (
 	ErrGroupExists = errors.New("group exists already")
 )
 
-// ErrSpent are the errors for one-time secrets:
+// SpentErrors are the errors for one-time secrets:
 //
 //   - Setup: the set-up secret is wrong, expired or used up, or a user already exists.
 //   - Reset: the reset secret is wrong, expired, used up or invalid.
 //   - Link: the link of a sign-up or an invitation was spent, withdrawn or replaced already.
-var ErrSpent = struct{ Setup, Reset, Link error }{
+var SpentErrors = struct{ Setup, Reset, Link error }{
 	errors.New("set-up link is not valid"), errors.New("reset link is not valid"), errors.New("the link has been spent"),
 }
 
-// ErrAddress are the errors for addresses:
+// AddressErrors are the errors for addresses:
 //
 //   - Taken: the address is the name of another user: as address or, in a database in which usernames may be addresses, as username.
 //   - Changed: the user has another address by now.
-var ErrAddress = struct{ Taken, Changed error }{
+var AddressErrors = struct{ Taken, Changed error }{
 	errors.New("the address belongs to another user"), errors.New("the address of the user has changed"),
 }
 

@@ -17,15 +17,15 @@ func (k Kind) String() string { return k.name }
 func success(name string) Kind { return Kind{name, slog.LevelInfo, Success} }
 func failure(name string) Kind { return Kind{name, slog.LevelWarn, Failure} }
 
-// Verification is what can come of the check of a password: it was right, it was wrong, or it wasn't checked because of too
+// ProofKinds is what can come of the check of a factor, such as a password: it was right, it was wrong, or it wasn't checked because of too
 // many attempts.
-type Verification struct{ Success, Fail, Lock Kind }
+type ProofKinds struct{ Success, Fail, Lock Kind }
 
 // LoginKinds are about sign-ins, and ReauthenticateKinds about a factor, such as the password, shown again in a session.
 var (
-	LoginKinds = Verification{success("authn_login_success"), failure("authn_login_fail"), failure("authn_login_lock")}
+	LoginKinds = ProofKinds{success("authn_login_success"), failure("authn_login_fail"), failure("authn_login_lock")}
 
-	ReauthenticateKinds = Verification{
+	ReauthenticateKinds = ProofKinds{
 		success("authn_reauthenticate_success"), failure("authn_reauthenticate_fail"), failure("authn_reauthenticate_lock"),
 	}
 )
@@ -49,8 +49,9 @@ var PasswordKinds = struct{ Change, ChangeFail Kind }{
 	success("authn_password_change"), failure("authn_password_change_fail"),
 }
 
-// EmailKinds are about the address of an account. Verified: its user has proven to receive mail there, or an operator has confirmed it. Changed: its user has proven to receive
-// mail at another, which it is from then on. Reverted: the owner of a former address has taken the account back.
+// EmailKinds are about the address of an account. Verified: its user has proven to receive mail there, or an operator has confirmed it.
+// Changed: its user has proven to receive mail at another, which it is from then on. Reverted: the owner of a former address has taken the
+// account back.
 var EmailKinds = struct{ Verified, Changed, Reverted Kind }{
 	success("authn_email_verified"), success("authn_email_change"), success("authn_email_revert"),
 }

@@ -29,20 +29,20 @@ func TestASecondCheckSeesWhatEndedAfterTheFirst(t *testing.T) {
 		a := newApp(t)
 		cookie := a.signIn(a.user(account.User{Username: "ann"}), session.SignIn{})
 		a.serve(cookie, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			i, err := auth.Check(r.Context())
+			i, err := auth.Identify(r.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
 			end(a, i.Session)
-			if _, err := auth.Check(r.Context()); err != nil {
+			if _, err := auth.Identify(r.Context()); err != nil {
 				t.Errorf("%s: a check remembers nothing: %v", name, err)
 			}
 			for range 2 {
-				if _, err := auth.CheckAgain(r.Context()); !errors.Is(err, auth.ErrSessionEnded) {
+				if _, err := auth.IdentifyAgain(r.Context()); !errors.Is(err, auth.ErrSessionEnded) {
 					t.Errorf("%s: %v", name, err)
 				}
 			}
-			if _, err := auth.Check(r.Context()); !errors.Is(err, auth.ErrSessionEnded) {
+			if _, err := auth.Identify(r.Context()); !errors.Is(err, auth.ErrSessionEnded) {
 				t.Errorf("%s, afterwards: %v", name, err)
 			}
 		}))
@@ -54,18 +54,18 @@ func TestASecondCheckSeesTheRightsOfNow(t *testing.T) {
 	ann := a.user(account.User{Username: "ann", IsSuperuser: true})
 	cookie := a.signIn(ann, session.SignIn{})
 	a.serve(cookie, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if i, err := auth.Check(r.Context()); err != nil || !i.Has("app.read") {
+		if i, err := auth.Identify(r.Context()); err != nil || !i.Has("app.read") {
 			t.Fatal(i, err)
 		}
 		a.change(ann.ID, func(u *account.User) { u.IsSuperuser = false })
-		if i, err := auth.CheckAgain(r.Context()); err != nil || i.Has("app.read") {
+		if i, err := auth.IdentifyAgain(r.Context()); err != nil || i.Has("app.read") {
 			t.Errorf("%+v, %v", i, err)
 		}
 		// A ticket that this request has rotated is dead; the request goes on with the new one.
 		if _, err := a.sessions.Reauthenticate(w, r, session.Reauthentication{Epoch: ann.Epoch}); err != nil {
 			t.Fatal(err)
 		}
-		if i, err := auth.CheckAgain(r.Context()); err != nil || !i.Fresh() {
+		if i, err := auth.IdentifyAgain(r.Context()); err != nil || !i.Fresh() {
 			t.Errorf("after the rotation: %+v, %v", i, err)
 		}
 	}))
@@ -79,16 +79,16 @@ func TestASecondCheckOfATokenAsksTheStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.serveHeader("Bearer "+text, func(r *http.Request) {
-		if _, err := auth.Check(r.Context()); err != nil {
+		if _, err := auth.Identify(r.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if i, err := auth.CheckAgain(r.Context()); err != nil || i.Token == nil {
+		if i, err := auth.IdentifyAgain(r.Context()); err != nil || i.Token == nil {
 			t.Errorf("%+v, %v", i, err)
 		}
 		if err := a.tokens.Revoke(t.Context(), ann.ID, made.ID); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := auth.CheckAgain(r.Context()); err == nil {
+		if _, err := auth.IdentifyAgain(r.Context()); err == nil {
 			t.Error("a token that has ended counts")
 		}
 	})
@@ -105,15 +105,15 @@ func TestASecondCheckVerifiesNoPassword(t *testing.T) {
 	})
 	ann = a.user(account.User{Username: "ann"})
 	a.serveHeader("Basic YW5uOnNlY3JldA==", func(r *http.Request) {
-		first, err := auth.Check(r.Context())
+		first, err := auth.Identify(r.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if i, err := auth.CheckAgain(r.Context()); err != nil || !i.AuthenticatedAt.Equal(first.AuthenticatedAt) {
+		if i, err := auth.IdentifyAgain(r.Context()); err != nil || !i.AuthenticatedAt.Equal(first.AuthenticatedAt) {
 			t.Errorf("%+v, %v", i, err)
 		}
 		a.change(ann.ID, func(u *account.User) { u.Epoch = "2" })
-		if _, err := auth.CheckAgain(r.Context()); err == nil {
+		if _, err := auth.IdentifyAgain(r.Context()); err == nil {
 			t.Error("the password was changed meanwhile, and counts")
 		}
 	})

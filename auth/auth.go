@@ -169,7 +169,7 @@ func (a *Resolver) begin(record *reqinfo.Request, r *http.Request) {
 	if !a.c.Sessions.UsesTokenHeader(r) {
 		q.header = a.credential(r)
 	}
-	a.c.Sessions.Begin(&q.session, r, q.header != nil)
+	a.c.Sessions.ReadRequest(&q.session, r, q.header != nil)
 	record.Session, record.Auth = &q.session, q
 }
 
@@ -210,16 +210,16 @@ func mayBeSignedIn(u *account.User, err error) (*account.User, error) {
 // that the identity is unknown: answer 503. [ErrNoHandler], if the request did not pass [Resolver.Handler], is a mistake of
 // the program: answer 500. Safe for concurrent use. The Identity is shared: don't change it.
 func FromContext(ctx context.Context) (*Identity, error) {
-	i, err := Check(ctx)
+	i, err := Identify(ctx)
 	if p, refused := errors.AsType[*problem.Problem](err); refused && p.Status == http.StatusUnauthorized {
 		return nil, nil
 	}
 	return i, err
 }
 
-// Check returns the identity of a request, or why there is none: [ErrNotAuthenticated], [ErrSessionEnded],
+// Identify returns the identity of a request, or why there is none: [ErrNotAuthenticated], [ErrSessionEnded],
 // [ErrDeviceUnproven], two session cookies, a refusal of another credential, or an outage.
-func Check(ctx context.Context) (*Identity, error) {
+func Identify(ctx context.Context) (*Identity, error) {
 	q := requestFrom(ctx)
 	switch {
 	case q == nil:
@@ -230,10 +230,10 @@ func Check(ctx context.Context) (*Identity, error) {
 	return q.bySession(ctx)
 }
 
-// CheckAgain is [Check], but it asks the stores again: sessions and tokens that have ended since, accounts that were
+// IdentifyAgain is [Identify], but it asks the stores again: sessions and tokens that have ended since, accounts that were
 // disabled and rights that were taken away no longer count. Call it between something slow, such as reading the body, and
 // the action. It doesn't verify the password of HTTP Basic again: it checks that the account hasn't changed since.
-func CheckAgain(ctx context.Context) (*Identity, error) {
+func IdentifyAgain(ctx context.Context) (*Identity, error) {
 	q := requestFrom(ctx)
 	switch {
 	case q == nil:
@@ -280,7 +280,7 @@ func (q *request) settle(ctx context.Context, c session.Unconfirmed, ok bool, er
 	if q.user, err = q.loadUser(ctx, c.User); errors.Is(err, errNoAccount) {
 		err = nil
 	}
-	return q.session.Confirm(ctx, c, epochOf(q.user), err)
+	return q.session.ConfirmEpoch(ctx, c, epochOf(q.user), err)
 }
 
 // identify returns the identity of the request's session; s is nil if there is none.

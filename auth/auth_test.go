@@ -299,7 +299,7 @@ func TestWithoutTheHandlerEveryRequestIsRefused(t *testing.T) {
 	if i, err := auth.FromContext(t.Context()); i != nil || err == nil {
 		t.Errorf("%+v, %v", i, err)
 	}
-	if i, err := auth.Check(t.Context()); i != nil || err == nil || errors.Is(err, auth.ErrNotAuthenticated) {
+	if i, err := auth.Identify(t.Context()); i != nil || err == nil || errors.Is(err, auth.ErrNotAuthenticated) {
 		t.Errorf("%+v, %v", i, err)
 	}
 }

@@ -24,8 +24,8 @@ func (a *app) asked(cookie string, lines ...string) (i *auth.Identity, err error
 		r.Header.Set("Cookie", cookie)
 	}
 	a.resolver.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		i, err = auth.Check(r.Context())
-		if again, second := auth.Check(r.Context()); again != i && i != nil && i.Token != nil || (second == nil) != (err == nil) {
+		i, err = auth.Identify(r.Context())
+		if again, second := auth.Identify(r.Context()); again != i && i != nil && i.Token != nil || (second == nil) != (err == nil) {
 			a.t.Errorf("asked again: %v, %v; at first %v, %v", again, second, i, err)
 		}
 	})).ServeHTTP(httptest.NewRecorder(), r)

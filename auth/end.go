@@ -19,9 +19,9 @@ func (a *Resolver) EndSignIns(ctx context.Context, user string) (sessions int, e
 	return a.c.Sessions.RevokeAll(ctx, user, nil)
 }
 
-// RemoveEnded deletes from the stores what has ended with a user's epoch: all sessions but one, and all tokens. They have
+// DeleteRevoked deletes from the stores what has ended with a user's epoch: all sessions but one, and all tokens. They have
 // ended already, so an error does no harm.
-func (a *Resolver) RemoveEnded(ctx context.Context, user string, except *session.Session) error {
+func (a *Resolver) DeleteRevoked(ctx context.Context, user string, except *session.Session) error {
 	_, err := a.c.Sessions.RevokeAll(ctx, user, except)
 	if err == nil && a.c.Tokens != nil {
 		_, err = a.c.Tokens.RevokeAll(ctx, user)

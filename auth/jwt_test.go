@@ -38,7 +38,7 @@ func TestAProgramMayBringItsOwnJWTs(t *testing.T) {
 		"outage": "no keys",
 	} {
 		a.serveHeader("Bearer "+text, func(r *http.Request) {
-			i, err := auth.Check(r.Context())
+			i, err := auth.Identify(r.Context())
 			if want == "" && err == nil && i.User.ID == ann.ID && i.JWT.User == ann.ID {
 				return
 			}

@@ -17,9 +17,9 @@ func TestANewContextHasTheIdentityThatWasGiven(t *testing.T) {
 	ann := &auth.Identity{User: &account.User{ID: "1", Username: "ann", IsActive: true}}
 	ctx := auth.NewContext(t.Context(), ann)
 	for name, ask := range map[string]func() (*auth.Identity, error){
-		"FromContext": func() (*auth.Identity, error) { return auth.FromContext(ctx) },
-		"Check":       func() (*auth.Identity, error) { return auth.Check(ctx) },
-		"CheckAgain":  func() (*auth.Identity, error) { return auth.CheckAgain(ctx) },
+		"FromContext":   func() (*auth.Identity, error) { return auth.FromContext(ctx) },
+		"Identify":      func() (*auth.Identity, error) { return auth.Identify(ctx) },
+		"IdentifyAgain": func() (*auth.Identity, error) { return auth.IdentifyAgain(ctx) },
 	} {
 		if got, err := ask(); got != ann || err != nil {
 			t.Errorf("%s: %+v, %v; want what was given", name, got, err)
@@ -32,7 +32,7 @@ func TestANewContextHasTheIdentityThatWasGiven(t *testing.T) {
 	if got, err := auth.FromContext(visitor); got != nil || err != nil {
 		t.Errorf("a visitor: %+v, %v; want nil", got, err)
 	}
-	if _, err := auth.Check(visitor); !errors.Is(err, auth.ErrNotAuthenticated) {
+	if _, err := auth.Identify(visitor); !errors.Is(err, auth.ErrNotAuthenticated) {
 		t.Errorf("a visitor: %v; want ErrNotAuthenticated", err)
 	}
 }

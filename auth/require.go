@@ -72,7 +72,7 @@ var errPasswordChanged = error(problem.New(http.StatusUnauthorized, "invalid_cre
 
 // Require passes requests of signed-in users on; others get 401. A token that is limited to scopes gets 403:
 // [RequirePermission] and [RequireScope] accept such tokens. A handler that reads a body, which may arrive slowly, should
-// call [CheckAgain] after it.
+// call [IdentifyAgain] after it.
 func Require(next http.Handler) http.Handler {
 	return require(next, func(i *Identity) error {
 		if i.Limited() {
@@ -190,7 +190,7 @@ func (i *Identity) CheckFullyFresh(ctx context.Context) error {
 
 func require(next http.Handler, allowed func(*Identity) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		i, err := Check(r.Context())
+		i, err := Identify(r.Context())
 		if err == nil {
 			err = allowed(i)
 		}

@@ -74,7 +74,7 @@ func (t accountTx) Reset(id string, now int64) (secretHash [32]byte, expires int
 }
 
 // Join returns ErrApart.
-func (t accountTx) Join(string, account.Joining) error { return account.ErrLacks.Join }
+func (t accountTx) Join(string, account.Joining) error { return account.LacksErrors.Join }
 
 // groupID returns the ID of a group and locks its row until the transaction ends.
 func (t accountTx) groupID(name string) (int64, error) {

@@ -125,7 +125,7 @@ func newUUID() string {
 
 // CreateFirst refuses, as SetSetup does: manage.py createsuperuser creates Django's first user.
 func (a *accounts) CreateFirst(context.Context, *account.User, [32]byte, int64) error {
-	return account.ErrSpent.Setup
+	return account.SpentErrors.Setup
 }
 
 // SetSetup refuses; see CreateFirst.
@@ -204,9 +204,9 @@ func (a *accounts) Lacks() account.Lacks {
 func fits(u *account.User) error {
 	switch {
 	case u.Extra != (account.Extra{}):
-		return account.ErrLacks.Extra
+		return account.LacksErrors.Extra
 	case u.Language != "":
-		return account.ErrLacks.Language
+		return account.LacksErrors.Language
 	}
 	return nil
 }

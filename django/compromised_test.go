@@ -61,7 +61,7 @@ func TestACompromisedAccountIsClosedInDjangoToo(t *testing.T) {
 					t.Errorf("the former password passes at %s", at)
 				}
 			}
-			if _, err := accounts.ResetPassword(t.Context(), before, better, home); !errors.Is(err, account.ErrSpent.Reset) {
+			if _, err := accounts.ResetPassword(t.Context(), before, better, home); !errors.Is(err, account.SpentErrors.Reset) {
 				t.Errorf("a link from before: %v", err)
 			}
 			if _, err := accounts.ResetPassword(t.Context(), secret, better, home); err != nil {

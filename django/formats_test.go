@@ -279,7 +279,7 @@ func TestDjangoMakesTheFirstUser(t *testing.T) {
 	if link, err := p.server.SetupLink(t.Context()); link != "" || err != nil {
 		t.Errorf("there is a link: %q, %v", link, err)
 	}
-	if err := p.server.Accounts.Store.CreateFirst(t.Context(), &account.User{Username: "eve"}, [32]byte{}, 0); !errors.Is(err, account.ErrSpent.Setup) {
+	if err := p.server.Accounts.Store.CreateFirst(t.Context(), &account.User{Username: "eve"}, [32]byte{}, 0); !errors.Is(err, account.SpentErrors.Setup) {
 		t.Errorf("CreateFirst returns %v", err)
 	}
 }

@@ -132,7 +132,7 @@ func (a *accounts) lockReset(ctx context.Context, t *sql.Tx, hash string, now in
 		return nil, err
 	}
 	if newest.Hash != hash || r.Hash != hash || !r.valid(&a.form, u) {
-		return nil, account.ErrSpent.Reset
+		return nil, account.SpentErrors.Reset
 	}
 	return u, nil
 }
@@ -154,7 +154,7 @@ func (a *accounts) resetOf(ctx context.Context, t *sql.Tx, id string, now int64)
 	}
 	hash, err := hex.DecodeString(r.Hash)
 	if err != nil || len(hash) != len(secretHash) || !r.valid(&a.form, u) {
-		return secretHash, 0, account.ErrSpent.Reset
+		return secretHash, 0, account.SpentErrors.Reset
 	}
 	return [32]byte(hash), r.expires, nil
 }
@@ -184,7 +184,7 @@ func (a *accounts) SpendReset(ctx context.Context, secretHash [32]byte, now int6
 // asSpent replaces ErrNotFound by ErrResetSpent.
 func asSpent(err error) error {
 	if errors.Is(err, account.ErrNotFound) {
-		return account.ErrSpent.Reset
+		return account.SpentErrors.Reset
 	}
 	return err
 }
@@ -192,7 +192,7 @@ func asSpent(err error) error {
 // reset reads the row under whichever of the keys it has.
 func (a *accounts) reset(ctx context.Context, t *sql.Tx, keys []string, now int64) (r reset, err error) {
 	for _, key := range keys {
-		if r, err = a.resetAt(ctx, t, key, now); !errors.Is(err, account.ErrSpent.Reset) {
+		if r, err = a.resetAt(ctx, t, key, now); !errors.Is(err, account.SpentErrors.Reset) {
 			break
 		}
 	}
@@ -202,14 +202,14 @@ func (a *accounts) reset(ctx context.Context, t *sql.Tx, keys []string, now int6
 func (a *accounts) resetAt(ctx context.Context, t *sql.Tx, key string, now int64) (r reset, err error) {
 	found, err := a.sessions.scan(t.QueryRowContext(ctx, `SELECT `+a.sessions.columns()+` FROM `+a.sessions.table()+` WHERE session_key = $1`, key).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
-		return r, account.ErrSpent.Reset
+		return r, account.SpentErrors.Reset
 	}
 	if err != nil {
 		return r, fmt.Errorf("find the reset secret: %w", err)
 	}
 	_, d, err := a.form.keys.open(found.data)
 	if err != nil || now >= found.expires || json.Unmarshal(d.values[resetKey], &r) != nil {
-		return r, account.ErrSpent.Reset
+		return r, account.SpentErrors.Reset
 	}
 	r.expires = found.expires
 	return r, nil

@@ -26,7 +26,7 @@ func TestAResetLinkIsGoodOnceAndDjangoKnowsTheNewPassword(t *testing.T) {
 		}
 		void := func(why, secret string) {
 			t.Helper()
-			if _, err := accounts.ResetPassword(t.Context(), secret, better, home); !errors.Is(err, account.ErrSpent.Reset) {
+			if _, err := accounts.ResetPassword(t.Context(), secret, better, home); !errors.Is(err, account.SpentErrors.Reset) {
 				t.Errorf("%s: %v", why, err)
 			}
 		}

@@ -36,7 +36,7 @@ func TestNothingOfARestoredDjangoDatabaseCounts(t *testing.T) {
 		}
 		here.isAnonymous()
 		there.isAnonymous()
-		if _, err := p.server.Accounts.ResetPassword(t.Context(), secret, better, home); !errors.Is(err, account.ErrSpent.Reset) {
+		if _, err := p.server.Accounts.ResetPassword(t.Context(), secret, better, home); !errors.Is(err, account.SpentErrors.Reset) {
 			t.Errorf("the reset link: %v", err)
 		}
 		if p.encoded(t, name) != before {
@@ -61,7 +61,7 @@ func TestDeletedLinksResetNothing(t *testing.T) {
 				t.Errorf("DeleteLinks = %d, %v; want %d", n, err, want)
 			}
 		}
-		if _, err := p.server.Accounts.ResetPassword(t.Context(), secret, better, home); !errors.Is(err, account.ErrSpent.Reset) {
+		if _, err := p.server.Accounts.ResetPassword(t.Context(), secret, better, home); !errors.Is(err, account.SpentErrors.Reset) {
 			t.Errorf("the reset link: %v", err)
 		}
 	})

@@ -60,7 +60,7 @@ func TestStepsBesideDjango(t *testing.T) {
 			if got, err := store.Load(t.Context(), u.ID); err != nil || got.FirstName != "" {
 				t.Errorf("the user is %+v, %v", got, err)
 			}
-			if err := store.Create(t.Context(), &account.User{Username: "other", Password: "!", Extra: extra}); !errors.Is(err, account.ErrLacks.Extra) {
+			if err := store.Create(t.Context(), &account.User{Username: "other", Password: "!", Extra: extra}); !errors.Is(err, account.LacksErrors.Extra) {
 				t.Errorf("Create returned %v", err)
 			}
 		})
@@ -215,7 +215,7 @@ func TestStepsBesideDjango(t *testing.T) {
 				_, err := store.SpendReset(t.Context(), hash, time.Now().Unix(), func(*account.User) error { return nil })
 				return err
 			}
-			if err := spend(); !errors.Is(err, account.ErrSpent.Reset) {
+			if err := spend(); !errors.Is(err, account.SpentErrors.Reset) {
 				t.Errorf("after Django made a superuser of the user: %v", err)
 			}
 			promote(t, raw, u.ID, false)

@@ -85,8 +85,8 @@ var (
 	ErrExists   = errors.New("mail: the message or secret exists already")
 )
 
-// Store keeps messages that wait, secrets that were mailed, and invitations. Each method is one step, which is done whole or not at all, and is safe for concurrent use. A
-// Store never reads the clock, and copies what it is given and what it returns.
+// Store keeps messages that wait, secrets that were mailed, and invitations. Each method is one step, which is done whole or not at all,
+// and is safe for concurrent use. A Store never reads the clock, and copies what it is given and what it returns.
 type Store interface {
 	// Put adds a message. ErrExists if the ID is stored already.
 	Put(ctx context.Context, q *Queued) error

@@ -56,7 +56,7 @@ func (a *accounts) CreateFirst(ctx context.Context, u *account.User, secretHash 
 	defer a.mu.Unlock()
 	if a.setup == nil || now >= a.setup.expires || len(a.users) > 0 ||
 		subtle.ConstantTimeCompare(a.setup.hash[:], secretHash[:]) == 0 {
-		return account.ErrSpent.Setup
+		return account.SpentErrors.Setup
 	}
 	if err := a.create(u); err != nil {
 		return err

@@ -57,7 +57,7 @@ func (t accountTx) SetReset(id string, secretHash [32]byte, expires int64) error
 func (t accountTx) Reset(id string, now int64) (secretHash [32]byte, expires int64, err error) {
 	r, there := t.a.resets[id]
 	if !there {
-		return secretHash, 0, account.ErrSpent.Reset
+		return secretHash, 0, account.SpentErrors.Reset
 	}
 	if _, err := t.a.findReset(r.hash, now); err != nil {
 		return secretHash, 0, err

@@ -42,7 +42,7 @@ func (t accountTx) Join(user string, j account.Joining) error {
 	secrets, invitations, users := maps.Clone(o.secrets), maps.Clone(o.invitations), maps.Clone(s.users)
 	t.joined.undo = append(t.joined.undo, func() { o.secrets, o.invitations, s.users = secrets, invitations, users })
 	if !o.spendLink(j.Link) {
-		return account.ErrSpent.Link
+		return account.SpentErrors.Link
 	}
 	if j.Passkey == nil {
 		return nil

@@ -66,11 +66,11 @@ func (a *accounts) findReset(secretHash [32]byte, now int64) (*account.User, err
 		}
 		u, err := a.load(id)
 		if err != nil || now >= r.expires || u.Epoch != r.epoch || u.Exceeds(r.rights) {
-			return nil, account.ErrSpent.Reset
+			return nil, account.SpentErrors.Reset
 		}
 		return u, nil
 	}
-	return nil, account.ErrSpent.Reset
+	return nil, account.SpentErrors.Reset
 }
 
 func (a *accounts) SpendReset(ctx context.Context, secretHash [32]byte, now int64, change func(*account.User) error) (*account.User, error) {

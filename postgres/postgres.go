@@ -37,11 +37,10 @@ type DB struct {
 	pool   *sql.DB
 }
 
-// Open connects to the database at url (postgres://user:password@host:port/name?options, with the options of libpq) and
-// brings its schema up to date as [Migrate] does. The environment variables of libpq (PGPASSFILE, PGSSLROOTCERT …) are the
-// defaults of the options. Several hosts, separated by commas, are tried in turn, each for connect_timeout (3 seconds by
-// default) and half a second before the next one, and the first that accepts writes is used. The option pool_max_conns bounds the open connections. No error holds
-// the password.
+// Open connects to the database at url (postgres://user:password@host:port/name?options, with the options of libpq) and brings its schema
+// up to date as [Migrate] does. The environment variables of libpq (PGPASSFILE, PGSSLROOTCERT …) are the defaults of the options. Several
+// hosts, separated by commas, are tried in turn, each for connect_timeout (3 seconds by default) and half a second before the next one, and
+// the first that accepts writes is used. The option pool_max_conns bounds the open connections. No error holds the password.
 func Open(ctx context.Context, url string) (*DB, error) {
 	p, err := at(url)
 	if err != nil {

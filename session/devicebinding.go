@@ -125,9 +125,9 @@ func (m *Manager) newSession(r *Record) (*Session, error) {
 	return s, err
 }
 
-// ChangeBinding changes how the live session with this public ID is bound: change sets Bound and Binding of a copy of its record, whose other
-// fields ChangeBinding leaves as they are. If change returns an error, ChangeBinding returns it and writes nothing. change is called again if the session
-// was changed meanwhile. ErrEnded if there is no such live session; other errors are those of change, and outages.
+// ChangeBinding changes how the live session with this public ID is bound: change sets Bound and Binding of a copy of its record, whose
+// other fields ChangeBinding leaves as they are. If change returns an error, ChangeBinding returns it and writes nothing. change is called
+// again if the session was changed meanwhile. ErrEnded if there is no such live session; other errors are those of change, and outages.
 func (m *Manager) ChangeBinding(ctx context.Context, id string, change func(r *Record) error) error {
 	if err := m.needsStore(); err != nil {
 		return err

@@ -18,7 +18,7 @@ import (
 )
 
 // Request is what a [Manager] knows of one request: the ticket that came with it and, once it was loaded, its session. It is
-// safe for concurrent use after [Manager.Begin]; the methods of a nil Request answer as for a request without a ticket.
+// safe for concurrent use after [Manager.ReadRequest]; the methods of a nil Request answer as for a request without a ticket.
 type Request struct {
 	m       *Manager
 	passive bool // the request doesn't count as a use of its session
@@ -104,16 +104,16 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q := &Request{}
-		m.Begin(q, r, m.Skip != nil && m.Skip(r))
+		m.ReadRequest(q, r, m.Skip != nil && m.Skip(r))
 		record := reqinfo.Child(r.Context())
 		record.Session = q
 		next.ServeHTTP(w, r.WithContext(record))
 	})
 }
 
-// Begin sets q to what m knows of the request r. skip says that r is authenticated by another credential, so that its ticket
-// doesn't sign it in. Begin is for code that replaces [Manager.Handler], such as package auth.
-func (m *Manager) Begin(q *Request, r *http.Request, skip bool) {
+// ReadRequest sets q to what m knows of the request r. skip says that r is authenticated by another credential, so that its ticket
+// doesn't sign it in. ReadRequest is for code that replaces [Manager.Handler], such as package auth.
+func (m *Manager) ReadRequest(q *Request, r *http.Request, skip bool) {
 	q.m, q.skipped, q.app = m, skip, m.UsesTokenHeader(r)
 	q.passive = m.Passive != nil && m.Passive(r)
 	if q.app {
@@ -144,7 +144,7 @@ func (m *Manager) request(r *http.Request) *Request {
 		return q
 	}
 	q := &Request{}
-	m.Begin(q, r, m.Skip != nil && m.Skip(r))
+	m.ReadRequest(q, r, m.Skip != nil && m.Skip(r))
 	return q
 }
 
@@ -200,9 +200,9 @@ func (m *Manager) notifyCookieChange(r *http.Request) {
 	}
 }
 
-// FromContext returns the live session of the request, and loads it on the first call. It returns nil, nil for an anonymous
-// request, and for one that is not from the browser that its session is bound to. An error means that nothing is known: answer 503, and leave the cookie as it is; but [ErrNoHandler] is a mistake
-// of the program: answer 500. Safe for concurrent use.
+// FromContext returns the live session of the request, and loads it on the first call. It returns nil, nil for an anonymous request, and
+// for one that is not from the browser that its session is bound to. An error means that nothing is known: answer 503, and leave the cookie
+// as it is; but [ErrNoHandler] is a mistake of the program: answer 500. Safe for concurrent use.
 func FromContext(ctx context.Context) (*Session, error) {
 	q := RequestFrom(ctx)
 	if q == nil {
@@ -255,7 +255,7 @@ func (q *Request) Known() (s *Session, known bool) {
 func (q *Request) known() bool { return q.settled || !q.HasTicket() }
 
 // Load loads the session that the ticket names, and reports whether there is one within its limits. It doesn't ask
-// Manager.Accounts: the caller loads the account and calls [Request.Confirm]. Load and Confirm do what [FromContext] does, for
+// Manager.Accounts: the caller loads the account and calls [Request.ConfirmEpoch]. Load and ConfirmEpoch do what [FromContext] does, for
 // code that needs the account itself, such as package auth. from is asked in the place of Manager.Store, whose sessions it must
 // have; nil: the Store.
 func (q *Request) Load(ctx context.Context, from CheckLoader) (c Unconfirmed, ok bool, err error) {
@@ -302,10 +302,10 @@ func (q *Request) Reload(ctx context.Context, from CheckLoader) (c Unconfirmed, 
 	return c, c.session != nil, err
 }
 
-// Confirm takes what [Epochs] returned for the user of c. It returns the session that the request has from now on: that of
+// ConfirmEpoch takes what [Epochs] returned for the user of c. It returns the session that the request has from now on: that of
 // c if it is live, else nil. After Load this counts as a use of the session, and a sign-in or sign-out of the request since
 // then wins. After Reload neither is so.
-func (q *Request) Confirm(ctx context.Context, c Unconfirmed, epoch string, err error) (*Session, error) {
+func (q *Request) ConfirmEpoch(ctx context.Context, c Unconfirmed, epoch string, err error) (*Session, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.settle(ctx, c, c.Session(epoch) != nil, err)

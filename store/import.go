@@ -50,7 +50,7 @@ type part struct {
 	take func(to, from *account.User)
 }
 
-// parts is in the order of the hashes in a state. The password isn't among them, since a rehash changes it here.
+// parts is in the order of the hashes in a fingerprint. The password isn't among them, since a rehash changes it here.
 var parts = []part{
 	{"username", func(u *account.User) any { return u.Username }, func(to, from *account.User) { to.Username = from.Username }},
 	{"email", func(u *account.User) any { return u.Email }, func(to, from *account.User) { to.Email = from.Email }},
@@ -65,21 +65,21 @@ var parts = []part{
 	{"permissions", func(u *account.User) any { return u.UserPermissions }, func(to, from *account.User) { to.UserPermissions = slices.Clone(from.UserPermissions) }},
 }
 
-// partSize is how many bytes of each hash a state has.
+// partSize is how many bytes of each hash a fingerprint has.
 const partSize = 8
 
-// State returns what a later import needs to know what has changed since: a hash of each part except the password. leftOut
+// Fingerprint returns what a later import needs to know what has changed since: a hash of each part except the password. leftOut
 // names fields that were not imported; they count as changed in the next import, which tries them again.
-func (in *ImportedUser) State(leftOut ...string) []byte {
-	state := make([]byte, 0, len(parts)*partSize)
+func (in *ImportedUser) Fingerprint(leftOut ...string) []byte {
+	fingerprint := make([]byte, 0, len(parts)*partSize)
 	for _, p := range parts {
 		if slices.Contains(leftOut, p.name) {
-			state = append(state, make([]byte, partSize)...)
+			fingerprint = append(fingerprint, make([]byte, partSize)...)
 			continue
 		}
-		state = append(state, in.hash(p)...)
+		fingerprint = append(fingerprint, in.hash(p)...)
 	}
-	return state
+	return fingerprint
 }
 
 func (in *ImportedUser) hash(p part) []byte {
@@ -91,27 +91,27 @@ func (in *ImportedUser) hash(p part) []byte {
 	return sum[:partSize]
 }
 
-// Merge sets in u what has changed there since the state; everything, if the state has another format.
-func (in *ImportedUser) Merge(u *account.User, state []byte) {
+// Merge sets in u what has changed there since the fingerprint; everything, if the fingerprint has another format.
+func (in *ImportedUser) Merge(u *account.User, fingerprint []byte) {
 	for i, p := range parts {
-		if !in.same(i, state) {
+		if !in.same(i, fingerprint) {
 			p.take(u, &in.User)
 		}
 	}
 }
 
-func (in *ImportedUser) same(i int, state []byte) bool {
-	return len(state) == len(parts)*partSize && string(state[i*partSize:(i+1)*partSize]) == string(in.hash(parts[i]))
+func (in *ImportedUser) same(i int, fingerprint []byte) bool {
+	return len(fingerprint) == len(parts)*partSize && string(fingerprint[i*partSize:(i+1)*partSize]) == string(in.hash(parts[i]))
 }
 
-// SameIDOtherPerson reports whether the ID belongs to another person there than at the time of the state: neither the name
+// SameIDOtherPerson reports whether the ID belongs to another person there than at the time of the fingerprint: neither the name
 // nor the join date is the same. That happens if the source database was replaced.
-func (in *ImportedUser) SameIDOtherPerson(state []byte) bool {
-	if len(state) != len(parts)*partSize || in.User.DateJoined == 0 {
+func (in *ImportedUser) SameIDOtherPerson(fingerprint []byte) bool {
+	if len(fingerprint) != len(parts)*partSize || in.User.DateJoined == 0 {
 		return false
 	}
 	for i, p := range parts {
-		if (p.name == "username" || p.name == "date_joined") && in.same(i, state) {
+		if (p.name == "username" || p.name == "date_joined") && in.same(i, fingerprint) {
 			return false
 		}
 	}

@@ -51,8 +51,8 @@ var accountContextCases = []testCase[account.Store]{
 			for name, call := range eachAccountCall(s, u) {
 				err := call(ended())
 				var e *account.TakenError
-				if err == nil || errors.Is(err, account.ErrNotFound) || errors.Is(err, account.ErrSpent.Setup) ||
-					errors.Is(err, account.ErrSpent.Reset) || errors.As(err, &e) {
+				if err == nil || errors.Is(err, account.ErrNotFound) || errors.Is(err, account.SpentErrors.Setup) ||
+					errors.Is(err, account.SpentErrors.Reset) || errors.As(err, &e) {
 					t.Errorf("%s returned %v", name, err)
 				}
 				has(t, s, u)

@@ -12,12 +12,12 @@ import (
 func void(t testing.TB, s account.Store, hash [32]byte, now int64) {
 	t.Helper()
 	_, err := s.FindReset(t.Context(), hash, now)
-	fails(t, err, account.ErrSpent.Reset)
+	fails(t, err, account.SpentErrors.Reset)
 	_, err = s.SpendReset(t.Context(), hash, now, func(*account.User) error {
 		t.Error("change was called")
 		return nil
 	})
-	fails(t, err, account.ErrSpent.Reset)
+	fails(t, err, account.SpentErrors.Reset)
 }
 
 // resets ends the test unless the secret with this hash resets this user's password.
@@ -88,7 +88,7 @@ var accountResetCases = []testCase[account.Store]{
 				_, err := s.SpendReset(t.Context(), secret, 1_000, func(*account.User) error { return nil })
 				if err == nil {
 					won.Add(1)
-				} else if !errors.Is(err, account.ErrSpent.Reset) {
+				} else if !errors.Is(err, account.SpentErrors.Reset) {
 					t.Error(err)
 				}
 			})
@@ -146,22 +146,22 @@ var accountResetCases = []testCase[account.Store]{
 					return nil
 				})
 			}
-			has(account.ErrSpent.Reset, u.ID, 1_000, secret)
+			has(account.SpentErrors.Reset, u.ID, 1_000, secret)
 			ok(t, s.SetReset(t.Context(), other.ID, otherSecret, 2_000))
-			has(account.ErrSpent.Reset, u.ID, 1_000, secret)
+			has(account.SpentErrors.Reset, u.ID, 1_000, secret)
 			ok(t, s.SetReset(t.Context(), u.ID, secret, 2_000))
 			has(nil, u.ID, 1_999, secret)
-			has(account.ErrSpent.Reset, u.ID, 2_000, secret)
+			has(account.SpentErrors.Reset, u.ID, 2_000, secret)
 			alters(t, s, u.ID, func(u *account.User) { u.IsStaff = true })
-			has(account.ErrSpent.Reset, u.ID, 1_000, secret)
+			has(account.SpentErrors.Reset, u.ID, 1_000, secret)
 			alters(t, s, u.ID, func(u *account.User) { u.IsStaff = false })
 			has(nil, u.ID, 1_000, secret)
 			alters(t, s, u.ID, func(u *account.User) { u.Epoch += " moved" })
-			has(account.ErrSpent.Reset, u.ID, 1_000, secret)
+			has(account.SpentErrors.Reset, u.ID, 1_000, secret)
 			resets(t, s, otherSecret, 1_000, other.ID)
-			has(account.ErrSpent.Reset, other.ID, 1_000, otherSecret)
+			has(account.SpentErrors.Reset, other.ID, 1_000, otherSecret)
 			for _, id := range []string{"", "0", "unknown", "999999", "+1"} {
-				has(account.ErrSpent.Reset, id, 1_000, secret)
+				has(account.SpentErrors.Reset, id, 1_000, secret)
 			}
 		},
 	},
@@ -184,7 +184,7 @@ var accountResetCases = []testCase[account.Store]{
 					if err := tx.Change(u); err != nil {
 						return err
 					}
-					if _, _, err := tx.Reset(u.ID, 1_000); !errors.Is(err, account.ErrSpent.Reset) {
+					if _, _, err := tx.Reset(u.ID, 1_000); !errors.Is(err, account.SpentErrors.Reset) {
 						t.Errorf("the secret outlives the change: %v", err)
 					}
 					if err := tx.SetReset(u.ID, hash, expires); err != nil {

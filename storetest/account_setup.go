@@ -20,7 +20,7 @@ var (
 func spent(t testing.TB, s account.Store, hash [32]byte, now int64) {
 	t.Helper()
 	u := user("late")
-	fails(t, s.CreateFirst(t.Context(), u, hash, now), account.ErrSpent.Setup)
+	fails(t, s.CreateFirst(t.Context(), u, hash, now), account.SpentErrors.Setup)
 	absent(t, s, "late")
 	if u.ID != "" {
 		t.Fatalf("ID is %q", u.ID)
@@ -118,7 +118,7 @@ var accountSetupCases = []testCase[account.Store]{
 				switch err := s.CreateFirst(t.Context(), u, secret, 1_000); {
 				case err == nil && !first.CompareAndSwap(nil, u):
 					t.Error("two were first")
-				case err != nil && !errors.Is(err, account.ErrSpent.Setup):
+				case err != nil && !errors.Is(err, account.SpentErrors.Setup):
 					t.Error(err)
 				}
 			})

@@ -376,7 +376,7 @@ var accountTransactCases = []testCase[account.Store]{
 				enrolled(t, s, u)
 				ok(t, s.SetReset(t.Context(), u.ID, secret, 2_000))
 				gain(u.ID)
-				if _, err := s.SpendReset(t.Context(), secret, 1_000, func(*account.User) error { return nil }); !errors.Is(err, account.ErrSpent.Reset) {
+				if _, err := s.SpendReset(t.Context(), secret, 1_000, func(*account.User) error { return nil }); !errors.Is(err, account.SpentErrors.Reset) {
 					t.Errorf("%s: %v", what, err)
 				}
 				ok(t, s.SetReset(t.Context(), u.ID, secret, 2_000))

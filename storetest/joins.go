@@ -107,7 +107,7 @@ var joinCases = []testCase[store.Set]{
 			linksLeft(t, s, false, false)
 			for _, link := range []int{1, 2, 3} {
 				_, err := joins(t, s, "cy", joining(link, nil))
-				fails(t, err, account.ErrSpent.Link)
+				fails(t, err, account.SpentErrors.Link)
 			}
 			absent(t, s.Accounts, "cy")
 		},
@@ -183,7 +183,7 @@ var joinCases = []testCase[store.Set]{
 				_, err := joins(t, s, fmt.Sprint("u", n), joining(1, passkey))
 				if err == nil {
 					won.Add(1)
-				} else if !errors.Is(err, account.ErrSpent.Link) && !errors.Is(err, factor.ErrExists) {
+				} else if !errors.Is(err, account.SpentErrors.Link) && !errors.Is(err, factor.ErrExists) {
 					t.Error(err)
 				}
 			})

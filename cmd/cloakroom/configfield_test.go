@@ -19,7 +19,7 @@ var processFlags = map[string]string{
 	"listen":         "a program has a listener of its own",
 	"tls-cert":       "it has its http.Server",
 	"tls-key":        "it has its http.Server",
-	"stop-delay":     "it calls Retire, and Drain once it has waited",
+	"stop-delay":     "it calls MarkUnready, and Drain once it has waited",
 	"metrics-listen": "it passes a registry, Config.Metrics, and serves it",
 	"log-format":     "it passes Config.Log",
 	"log-level":      "it passes Config.Log",

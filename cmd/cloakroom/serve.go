@@ -137,7 +137,7 @@ func (c *serveCmd) serve(ctx context.Context, a *app, s *cloakroom.Server, liste
 		<-ctx.Done()
 		s.Audit.Record(ctx, audit.SysKinds.Shutdown, slog.String("reason", context.Cause(ctx).Error()))
 		a.printStopping(c.StopDelay)
-		s.Retire()
+		s.MarkUnready()
 		handler.closing.Store(true)
 		if asked.Err() != nil { // otherwise something failed, and waiting would not help
 			time.Sleep(c.StopDelay)

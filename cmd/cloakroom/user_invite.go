@@ -83,7 +83,7 @@ func (c *userInvite) invite(ctx context.Context, a *app, s *cloakroom.Server) er
 		}
 	}
 	made, err := s.Invite(ctx, cloakroom.Invitation{Address: c.Address, Groups: c.Group, Language: c.Language, Printed: c.Print})
-	if errors.Is(err, account.ErrAddress.Taken) {
+	if errors.Is(err, account.AddressErrors.Taken) {
 		return fmt.Errorf("there is an account with this address already: cloakroom user show %s", c.Address)
 	}
 	if err != nil {

@@ -133,8 +133,8 @@ func Example_shutdown() {
 	go func() { served <- server.Serve(listener) }()
 
 	// Later, after SIGTERM: signal.NotifyContext.
-	srv.Retire() // /readyz says 503, so that a load balancer sends no more
-	srv.Drain()  // event streams end
+	srv.MarkUnready() // /readyz says 503, so that a load balancer sends no more
+	srv.Drain()       // event streams end
 	fmt.Println("requests are answered:", server.Shutdown(context.Background()))
 	fmt.Println("the listener is closed:", errors.Is(<-served, http.ErrServerClosed))
 	stopBackground() // only now: requests need what Run does

@@ -143,7 +143,7 @@ const removeFor = 10 * time.Second
 // isGone reports whether a user is deleted although the deletion has failed: a commit may be done and its answer lost. After a refusal it
 // doesn't look, since then it was another who has deleted the user.
 func (s *Service) isGone(ctx context.Context, u *account.User, err error) bool {
-	denied := account.ErrDenied
+	denied := account.DeniedErrors
 	for _, refusal := range []error{
 		account.ErrNotFound, account.ErrEpochChanged, denied.Permission, denied.Outranked, denied.SuperuserOnly, denied.OwnAccount, denied.LastAdministrator,
 	} {
@@ -196,11 +196,11 @@ type NewPassword struct {
 
 // SetPassword gives a user another password, which ends their sessions and tokens, and removes everything else that the account can be
 // entered with, unless it is to be kept: an attacker may have added it. removed reports whether anything was removed, also beside an error.
-// On one's own account factors are always kept ([account.ErrDenied].OwnAccount), and its owner removes them one by one. After an error the
+// On one's own account factors are always kept ([account.DeniedErrors].OwnAccount), and its owner removes them one by one. After an error the
 // password may be the new one while factors are left; call it again.
 func (s *Service) SetPassword(ctx context.Context, u *account.User, n NewPassword) (removed bool, err error) {
 	if actor, ok := s.Accounts.Actor(); ok && actor.ID == u.ID && !n.KeepFactors {
-		return false, account.ErrDenied.OwnAccount
+		return false, account.DeniedErrors.OwnAccount
 	}
 	var kept []slog.Attr
 	if n.KeepFactors {
@@ -299,7 +299,7 @@ func (s *Service) RevokeAll(ctx context.Context, u *account.User) error {
 // beside an error, or there was none. After an error everything may have ended while factors are left; call it again.
 func (s *Service) RemoveFactors(ctx context.Context, u *account.User) (removed bool, err error) {
 	if actor, ok := s.Accounts.Actor(); ok && actor.ID == u.ID {
-		return false, account.ErrDenied.OwnAccount
+		return false, account.DeniedErrors.OwnAccount
 	}
 	// The first call checks the administrator's rights in the step that writes, before the factors are gone. The second ends what
 	// was signed in while they were.
@@ -365,8 +365,8 @@ func (s *Service) DeclareCompromised(ctx context.Context, u *account.User, c Com
 	})
 }
 
-// link makes a link with a secret of [account.Service], and calls made before it records the link. made is called also beside an error, if there is a
-// secret: the account has changed then.
+// link makes a link with a secret of [account.Service], and calls made before it records the link. made is called also beside an error, if
+// there is a secret: the account has changed then.
 func (s *Service) link(
 	ctx context.Context, u *account.User, secret func(context.Context, string) (string, time.Time, error), made func() error,
 ) (Link, error) {

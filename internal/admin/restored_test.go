@@ -107,7 +107,7 @@ func ended(t *testing.T, s store.Set) {
 	if left, err := s.Tokens.List(ctx, token.Query{}); err != nil || len(left) > 0 {
 		t.Fatalf("%d tokens are left, %v", len(left), err)
 	}
-	if _, err := s.Accounts.FindReset(ctx, reset, 1000); !errors.Is(err, account.ErrSpent.Reset) {
+	if _, err := s.Accounts.FindReset(ctx, reset, 1000); !errors.Is(err, account.SpentErrors.Reset) {
 		t.Fatalf("the reset link: %v", err)
 	}
 	if _, err := s.Signins.Load(ctx, waiting); !errors.Is(err, signin.ErrNotFound) {
@@ -144,7 +144,7 @@ func ended(t *testing.T, s store.Set) {
 	if len(epochs) != users+2 {
 		t.Fatalf("the epochs are %v", epochs)
 	}
-	if err := s.Accounts.CreateFirst(ctx, &account.User{Username: "first"}, setup, 1000); !errors.Is(err, account.ErrSpent.Setup) {
+	if err := s.Accounts.CreateFirst(ctx, &account.User{Username: "first"}, setup, 1000); !errors.Is(err, account.SpentErrors.Setup) {
 		t.Fatalf("the set-up link: %v", err)
 	}
 	must(t, s.Throttles.Update(ctx, []string{"key"}, func(c []throttle.Counter) error {

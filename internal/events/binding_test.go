@@ -74,7 +74,7 @@ func TestAPageOfABoundSessionIsClosedWhenItsProofIsOver(t *testing.T) {
 				r.Header.Set("X-Proof", "1")
 				p := &closing{}
 				a.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-					who, err := auth.Check(r.Context())
+					who, err := auth.Identify(r.Context())
 					must(t, err)
 					_, err = hub.Open(ctx, who, p)
 					must(t, err)

@@ -224,7 +224,7 @@ func (g *Gateway) admit(r *http.Request, path string, required requirement) (cal
 		c.who, err = auth.FromContext(ctx)
 		return c, err
 	}
-	if c.who, err = auth.Check(ctx); err != nil {
+	if c.who, err = auth.Identify(ctx); err != nil {
 		return caller{}, err
 	}
 	return c, c.requirement.check(c.who)
@@ -263,7 +263,7 @@ func (g *Gateway) currentIdentity(ctx context.Context, c caller) (*auth.Identity
 	ctx, cancel := resilience.LimitCheck(ctx)
 	defer cancel()
 	if c.who.Session == nil {
-		return auth.CheckAgain(ctx)
+		return auth.IdentifyAgain(ctx)
 	}
 	who, _, err := g.c.Auth.Recheck(ctx, c.who)
 	if err == nil && who == nil {

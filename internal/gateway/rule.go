@@ -66,8 +66,8 @@ type rule struct {
 
 const ruleForm = `want "LEVEL [METHOD,…] PATH", such as "public GET /api/products/*" or "permission:shop.view_order /api/orders/*"`
 
-// parseRule reads "LEVEL [METHOD,…] PATH". LEVEL is public, signed-in, scoped, fresh, second, or
-// permission:app.codename. In PATH, a segment "*" stands for any one segment. As the last segment it stands for the path before it and everything below.
+// parseRule reads "LEVEL [METHOD,…] PATH". LEVEL is public, signed-in, scoped, fresh, second, or permission:app.codename. In PATH, a
+// segment "*" stands for any one segment. As the last segment it stands for the path before it and everything below.
 func parseRule(text string) (rule, error) {
 	words := strings.Fields(text)
 	if len(words) != 2 && len(words) != 3 {

@@ -184,11 +184,11 @@ func nextCursor(cursor string) *string {
 
 // refusals maps the errors about an administrator's rights to their responses.
 var refusals = map[error]error{
-	account.ErrDenied.Permission:    auth.ErrPermissionDenied,
-	account.ErrDenied.Outranked:     errOutranked,
-	account.ErrDenied.SuperuserOnly: errSuperuserOnly,
-	account.ErrDenied.OwnAccount:    errOwnAccount,
-	account.ErrDenied.NotMember:     errNotMember,
+	account.DeniedErrors.Permission:    auth.ErrPermissionDenied,
+	account.DeniedErrors.Outranked:     errOutranked,
+	account.DeniedErrors.SuperuserOnly: errSuperuserOnly,
+	account.DeniedErrors.OwnAccount:    errOwnAccount,
+	account.DeniedErrors.NotMember:     errNotMember,
 }
 
 // refusalOf returns the response for err if it is about an administrator's rights, otherwise err.

@@ -133,9 +133,10 @@ func inviteAgain(c *call, _ none) (issuedInvitationOut, error) {
 	return c.issued(renewed, link, err)
 }
 
-// issued returns the answer for an invitation that the caller has made, or tried to make with err. It is withdrawn if the caller's session has ended meanwhile.
+// issued returns the answer for an invitation that the caller has made, or tried to make with err. It is withdrawn if the caller's session
+// has ended meanwhile.
 func (c *call) issued(i *mail.Invitation, link string, err error) (issuedInvitationOut, error) {
-	if errors.Is(err, account.ErrAddress.Taken) {
+	if errors.Is(err, account.AddressErrors.Taken) {
 		err = invalid(map[string][]string{"email": {"A user with that email address already exists."}})
 	}
 	if err != nil {

@@ -118,13 +118,13 @@ type Pages interface {
 	Match(path string) bool
 }
 
-// Retire makes /readyz answer 503 from now on, so that load balancers send no more requests. The API goes on to answer
+// MarkUnready makes /readyz answer 503 from now on, so that load balancers send no more requests. The API goes on to answer
 // requests, and the event streams stay open.
-func (a *API) Retire() { a.draining.Store(true) }
+func (a *API) MarkUnready() { a.draining.Store(true) }
 
-// Drain does what [API.Retire] does, and ends the event streams, so that their clients connect to another node.
+// Drain does what [API.MarkUnready] does, and ends the event streams, so that their clients connect to another node.
 func (a *API) Drain() {
-	a.Retire()
+	a.MarkUnready()
 	a.Live.Stop()
 }
 

@@ -75,7 +75,7 @@ func registerDevice(c *call, _ none) (device.Instructions, error) {
 
 // presented returns the live session whose ticket the request has, as cookie, even without the proof that the session may need besides.
 func (c *call) presented() (*session.Session, error) {
-	who, err := auth.Check(c.ctx())
+	who, err := auth.Identify(c.ctx())
 	switch unproven, _ := session.RequestFrom(c.ctx()).WithoutDeviceProof(); {
 	case unproven != nil:
 		return unproven, nil

@@ -278,7 +278,7 @@ func redirect(f func(c *call) (location string, err error)) func(*API) http.Hand
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			c := &call{api: a, w: w, r: r}
 			location, err := f(c)
-			a.Audit.Settle(c.ctx())
+			a.Audit.FlushKept(c.ctx())
 			c.goTo(location, err)
 		})
 	}
@@ -301,7 +301,7 @@ func (c *call) goTo(location string, err error) {
 // authorized again, from the stores, when the request is complete. See "Between the check and the act" in
 // docs/threat-model.md for what may happen between the second check and the act.
 func answer[In, Out any](c *call, f func(c *call, in In) (Out, error)) (out Out, err error) {
-	defer func() { c.api.Audit.Settle(c.ctx()) }()
+	defer func() { c.api.Audit.FlushKept(c.ctx()) }()
 	if err := c.authorize(c.identify); err != nil {
 		return out, err
 	}
@@ -354,7 +354,7 @@ func (c *call) authorize(identify func() (*auth.Identity, error)) (err error) {
 
 // authorizeAgain authorizes the caller with the present state of the stores.
 func (c *call) authorizeAgain(ctx context.Context) error {
-	return c.authorize(func() (*auth.Identity, error) { return auth.CheckAgain(ctx) })
+	return c.authorize(func() (*auth.Identity, error) { return auth.IdentifyAgain(ctx) })
 }
 
 // accounts returns the service that changes accounts for the caller. It authorizes the caller again right before each write,
@@ -424,7 +424,7 @@ func (n need) challenge(p *problem.Problem) *problem.Problem {
 	return &with
 }
 
-func (c *call) identify() (*auth.Identity, error) { return auth.Check(c.ctx()) }
+func (c *call) identify() (*auth.Identity, error) { return auth.Identify(c.ctx()) }
 
 // recordRefusal records that the caller lacks a right or a fresh session. Refusals because of the origin are recorded where the
 // origin is checked, and wrong passwords where they are counted.
@@ -434,8 +434,8 @@ func (c *call) recordRefusal(err error) {
 	case errors.Is(err, auth.ErrFreshSignInRequired), errors.Is(err, auth.ErrFullSignInRequired),
 		errors.Is(err, auth.ErrSessionRequired), isPermissionDenied(err):
 		reason = err.Error()
-	case errors.Is(err, account.ErrSpent.Setup):
-		reason = account.ErrSpent.Setup.Error()
+	case errors.Is(err, account.SpentErrors.Setup):
+		reason = account.SpentErrors.Setup.Error()
 	default:
 		return
 	}

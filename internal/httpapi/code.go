@@ -158,7 +158,7 @@ func (c *call) wrongCode(field string, left int) error {
 }
 
 // recordMailedCode records that a mailed code was wrong, or wasn't checked because of too many failures.
-func (c *call) recordMailedCode(kinds audit.Verification, err error, about ...slog.Attr) {
+func (c *call) recordMailedCode(kinds audit.ProofKinds, err error, about ...slog.Attr) {
 	about = append(about, slog.String("method", string(signin.MailedCode)))
 	if _, throttled := errors.AsType[*throttle.Error](err); throttled {
 		c.api.Audit.Record(c.ctx(), kinds.Lock, about...)

@@ -88,7 +88,7 @@ func (c *call) undeleted(notice *letters.Deletion, err error) error {
 		// The reason names tables of the program, which are not for its users.
 		c.api.Log.LogAttrs(c.ctx(), slog.LevelWarn, "account not deleted, because other tables need it", slog.String("user", c.who.User.ID), slog.Any("error", err))
 		err = errAccountNeeded
-	case refused, errors.Is(err, account.ErrEpochChanged), errors.Is(err, account.ErrDenied.LastAdministrator):
+	case refused, errors.Is(err, account.ErrEpochChanged), errors.Is(err, account.DeniedErrors.LastAdministrator):
 	default: // it may have happened, which is found out when the message is written
 		return err
 	}

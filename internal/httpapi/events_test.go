@@ -160,7 +160,7 @@ var sessionEndings = []struct {
 		return err
 	}},
 	{"a factor removed by the operator", "administrator", func(s *server, u *account.User, _, _ *client) error {
-		_, err := s.api.Accounts.RevokeAllAt(s.t.Context(), u.ID, u.Epoch)
+		_, err := s.api.Accounts.RevokeAllIfUnchanged(s.t.Context(), u.ID, u.Epoch)
 		return err
 	}},
 	{"compromised, at another node", "administrator", func(s *server, u *account.User, _, _ *client) error {

@@ -230,7 +230,7 @@ func ends(p *server) authenticator.End {
 			if err != nil {
 				return nil, err
 			}
-			return u, p.api.Auth.RemoveEnded(ctx, u.ID, nil)
+			return u, p.api.Auth.DeleteRevoked(ctx, u.ID, nil)
 		}
 		return p.api.Accounts.RenewEpoch(ctx, u.ID, u.Epoch)
 	}

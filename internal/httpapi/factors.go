@@ -298,7 +298,7 @@ func (c *call) endOthers(ctx context.Context, u *account.User) (*account.User, e
 }
 
 func (c *call) checkSignedIn(ctx context.Context) error {
-	who, err := auth.CheckAgain(ctx)
+	who, err := auth.IdentifyAgain(ctx)
 	if err != nil {
 		return err
 	}
@@ -326,7 +326,7 @@ func (c *call) endWithoutEpoch(ctx context.Context, u *account.User, except *ses
 	if err := c.api.Steps.EndPending(ctx, u.ID); err != nil {
 		return nil, err
 	}
-	return u, c.api.Auth.RemoveEnded(session.WithReason(ctx, endreason.AccountChanged), u.ID, except)
+	return u, c.api.Auth.DeleteRevoked(session.WithReason(ctx, endreason.AccountChanged), u.ID, except)
 }
 
 // afterChange gives the session of the caller the epoch that a change of factors has moved to. The change is done, so what fails

@@ -193,7 +193,7 @@ func TestAnInvitedAddressGetsNoSecondAccount(t *testing.T) {
 	s := start(t, options{mail: byInvitation()})
 	s.superuser("root")
 	s.user("bob")
-	if _, _, err := s.api.Letters.Invite(t.Context(), letters.Invitation{Address: "BOB@example.com"}); !errors.Is(err, account.ErrAddress.Taken) {
+	if _, _, err := s.api.Letters.Invite(t.Context(), letters.Invitation{Address: "BOB@example.com"}); !errors.Is(err, account.AddressErrors.Taken) {
 		t.Errorf("an address that has an account: %v", err)
 	}
 	secret := s.invite(letters.Invitation{Address: "ada@example.com"})

@@ -91,7 +91,7 @@ func changeEmail(c *call, in forgotIn) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.accounts().NameAfter(c.who.User, address); err != nil {
+	if _, err := c.accounts().UsernameWithEmail(c.who.User, address); err != nil {
 		return err
 	}
 	return c.api.Letters.ChangeEmail(c.ctx(), c.who.User, address, c.about())
@@ -126,7 +126,7 @@ func (c *call) moveTo(address string) error {
 // unmoved returns the error of a change of the address, and forgets the change if it surely hasn't happened.
 func (c *call) unmoved(ctx context.Context, change *letters.Change, err error) error {
 	switch {
-	case errors.Is(err, account.ErrAddress.Taken), errors.Is(err, account.ErrAddress.Changed):
+	case errors.Is(err, account.AddressErrors.Taken), errors.Is(err, account.AddressErrors.Changed):
 		err = letters.ErrLink
 	case errors.Is(err, account.ErrEpochChanged), errors.Is(err, account.ErrNotFound):
 	default:

@@ -151,7 +151,7 @@ func (in *loginIn) fromBasic(r *http.Request) error {
 }
 
 // recordVerification records the result of the check of a password.
-func (c *call) recordVerification(kinds audit.Verification, name string, err error, more ...slog.Attr) {
+func (c *call) recordVerification(kinds audit.ProofKinds, name string, err error, more ...slog.Attr) {
 	var kind audit.Kind
 	switch _, throttled := errors.AsType[*throttle.Error](err); {
 	case err == nil:

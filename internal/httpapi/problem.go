@@ -47,9 +47,9 @@ var sentinels = []struct {
 	answer *problem.Problem
 }{
 	{account.ErrInvalidCredentials, errInvalidCredentials},
-	{account.ErrSpent.Setup, problem.New(http.StatusForbidden, "setup_link_invalid",
+	{account.SpentErrors.Setup, problem.New(http.StatusForbidden, "setup_link_invalid",
 		"This set-up link is no longer valid. Restart the server for a new one; if there is a user already, sign in.")},
-	{account.ErrSpent.Reset, problem.New(http.StatusForbidden, "reset_link_invalid",
+	{account.SpentErrors.Reset, problem.New(http.StatusForbidden, "reset_link_invalid",
 		"This link is no longer valid: it was used, replaced by another, or is over an hour old. Ask for a new one.")},
 	{letters.ErrLink, problem.New(http.StatusForbidden, "link_invalid",
 		"This link is not valid here: it was used, is too old, or is another account's. Ask for a new one.")},
@@ -59,7 +59,7 @@ var sentinels = []struct {
 		"An account can't begin with a passkey here, because the server keeps accounts in a database of their own. Choose a password.")},
 	{letters.ErrAddressRefused, &problem.Problem{Status: http.StatusBadRequest, Code: "invalid", Detail: "Some fields are not right.",
 		Fields: map[string][]string{"email": {"No account can be made with this address here."}}}},
-	{account.ErrDenied.LastAdministrator, errLastAdministrator},
+	{account.DeniedErrors.LastAdministrator, errLastAdministrator},
 	{account.ErrEpochChanged, errSessionEnded},
 	{account.ErrNotFound, errNotFound},
 	{session.ErrEnded, errSessionEnded},

@@ -561,7 +561,7 @@ func splitName(name string) (first, last string) {
 
 // callerOf returns the caller if they have begun the attempt in this very session.
 func (c *call) callerOf(a *attempt) (*auth.Identity, error) {
-	who, err := auth.Check(c.ctx())
+	who, err := auth.Identify(c.ctx())
 	if err != nil {
 		if _, isProblem := errors.AsType[*problem.Problem](err); isProblem {
 			err = attemptLost

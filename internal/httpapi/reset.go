@@ -126,7 +126,7 @@ func (c *call) removeAll(user, reason string) { c.remove(user, reason, nil) }
 func (c *call) remove(user, reason string, except *session.Session) {
 	ctx, cancel := c.afterwards()
 	defer cancel()
-	if err := c.api.Auth.RemoveEnded(session.WithReason(ctx, reason), user, except); err != nil {
+	if err := c.api.Auth.DeleteRevoked(session.WithReason(ctx, reason), user, except); err != nil {
 		c.api.Log.LogAttrs(ctx, slog.LevelWarn, "ended sessions not deleted", slog.Any("error", err))
 	}
 }
@@ -145,7 +145,7 @@ func (c *call) recordReset(u *account.User, err error) {
 		fail("throttled")
 	case refused:
 		fail("new password refused")
-	case errors.Is(err, account.ErrSpent.Reset):
+	case errors.Is(err, account.SpentErrors.Reset):
 		fail("reset link not valid")
 	}
 }

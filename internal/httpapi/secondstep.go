@@ -177,7 +177,7 @@ func (c *call) notifyGuessed(p *signin.Pending) {
 }
 
 // verifyCode checks a code of u, and records the result if it isn't right.
-func (c *call) verifyCode(kinds audit.Verification, u *account.User, code, device string) (authenticator.Verified, error) {
+func (c *call) verifyCode(kinds audit.ProofKinds, u *account.User, code, device string) (authenticator.Verified, error) {
 	service, err := c.factors()
 	if err != nil {
 		return authenticator.Verified{}, err

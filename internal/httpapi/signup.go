@@ -59,7 +59,8 @@ type completeSignUpIn struct {
 	Password *string `json:"password"`
 }
 
-// completeSignUp makes the account of a person who has opened that link, or that of an invitation, and signs them in: in this browser, whichever asked.
+// completeSignUp makes the account of a person who has opened that link, or that of an invitation, and signs them in: in this browser,
+// whichever asked.
 func completeSignUp(c *call, in completeSignUpIn) (userOut, error) {
 	err := required(map[string]*string{"secret": in.Secret, "username": in.Username, "password": in.Password})
 	if err != nil {
@@ -134,8 +135,8 @@ type firstPasskeyIn struct {
 	Name       *string         `json:"name"`
 }
 
-// completeSignUpByPasskey is completeSignUp for an account that has a passkey and no password. The passkey is both factors. A passkey that is refused leaves
-// the link as it is.
+// completeSignUpByPasskey is completeSignUp for an account that has a passkey and no password. The passkey is both factors. A passkey that
+// is refused leaves the link as it is.
 func completeSignUpByPasskey(c *call, in firstPasskeyIn) (enrolledOut, error) {
 	if err := required(map[string]*string{"secret": in.Secret, "username": in.Username}); err != nil {
 		return enrolledOut{}, err

@@ -393,7 +393,7 @@ func (s apart) Transact(ctx context.Context, do func(account.Tx) error) error {
 
 type apartTx struct{ account.Tx }
 
-func (apartTx) Join(string, account.Joining) error { return account.ErrLacks.Join }
+func (apartTx) Join(string, account.Joining) error { return account.LacksErrors.Join }
 
 // unaware is a database of accounts that has links as well, but not those that are mailed.
 type unaware struct{ account.Store }
@@ -404,7 +404,7 @@ func (s unaware) Transact(ctx context.Context, do func(account.Tx) error) error 
 
 type unawareTx struct{ account.Tx }
 
-func (unawareTx) Join(string, account.Joining) error { return account.ErrSpent.Link }
+func (unawareTx) Join(string, account.Joining) error { return account.SpentErrors.Link }
 
 // joinings are accounts in the database of the links, and in another, which says so at once, when it is asked, or not at all.
 var joinings = map[string]func(s *server){

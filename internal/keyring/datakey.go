@@ -184,8 +184,9 @@ type Column interface {
 // resealBatch is how many values are read at a time.
 const resealBatch = 200
 
-// Reseal makes a new data key and seals the values of all columns under it, beside processes that use them. It returns how many values
-// that were. Values that [ReplaceLost] has left without their key stay as they are. It can be interrupted at any moment and called again, with another key.
+// Reseal makes a new data key and seals the values of all columns under it, beside processes that use them. It returns how many values that
+// were. Values that [ReplaceLost] has left without their key stay as they are. It can be interrupted at any moment and called again, with
+// another key.
 func (d *DataKeys) Reseal(ctx context.Context, columns ...Column) (resealed int, err error) {
 	keys, err := d.current(ctx, 0)
 	if err != nil || len(keys) == 0 {

@@ -113,7 +113,7 @@ func (s *Service) Changing(ctx context.Context, before *account.User, address st
 	if before.Email == "" || account.CanonicalLogin(before.Email) == account.CanonicalLogin(address) {
 		return c, nil
 	}
-	name, err := s.Accounts.NameAfter(before, address)
+	name, err := s.Accounts.UsernameWithEmail(before, address)
 	if err != nil {
 		return nil, err
 	}
@@ -253,7 +253,8 @@ func (s *Service) writeMoved(ctx context.Context, r *outbox.Request, base string
 }
 
 // EndChanges makes the links of a user invalid that were mailed for a change of the address, to new and to former addresses: whatever an
-// attacker has had changed must not bring the account back to the attacker. The invitations that the user has made end as well. It is [account.Service.EndMailed].
+// attacker has had changed must not bring the account back to the attacker. The invitations that the user has made end as well. It is
+// [account.Service.EndMailed].
 func (s *Service) EndChanges(ctx context.Context, user string) error {
 	// What it follows is written, so it doesn't end with the request.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endFor)
@@ -294,8 +295,9 @@ const mostTries = 10 // of a step that an account that has changed meanwhile ref
 
 // Revert undoes a change of the address, with the secret that was mailed to the former one and the user's name, so that opening the link
 // does nothing by itself. The account has the former address again, which counts as proven, and can be entered by the reset secret alone
-// that Revert returns. clean removes what else was added to the account since a time, in Unix seconds. It makes the links of later changes void, and leaves those of earlier ones: whichever is used
-// first, the earliest wins. After an error of clean the secret can be used again. [ErrLink]; [account.ErrWrongName], *[throttle.Error], which leave all as it is.
+// that Revert returns. clean removes what else was added to the account since a time, in Unix seconds. It makes the links of later changes
+// void, and leaves those of earlier ones: whichever is used first, the earliest wins. After an error of clean the secret can be used again.
+// [ErrLink]; [account.ErrWrongName], *[throttle.Error], which leave all as it is.
 func (s *Service) Revert(
 	ctx context.Context, secret, name string, from netip.Addr, clean func(u *account.User, since int64) error,
 ) (reset string, err error) {
@@ -319,7 +321,7 @@ func (s *Service) Revert(
 	case errors.Is(err, account.ErrWrongName):
 		_ = try.Failed(ctx) // Failed always returns nil
 		return "", err
-	case errors.Is(err, account.ErrNotFound), errors.Is(err, account.ErrDisabled), errors.Is(err, account.ErrAddress.Taken):
+	case errors.Is(err, account.ErrNotFound), errors.Is(err, account.ErrDisabled), errors.Is(err, account.AddressErrors.Taken):
 		return "", ErrLink
 	case err != nil:
 		return "", err

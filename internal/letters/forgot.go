@@ -91,7 +91,7 @@ func (s *Service) tryForgot(ctx context.Context, r *outbox.Request, base string)
 		values["link"] = base + "/signin"
 		return s.message(r, "no_password", base, values), nil
 	}
-	secret, expires, err := s.Accounts.ResetSecretAt(ctx, u)
+	secret, expires, err := s.Accounts.ResetSecretIfUnchanged(ctx, u)
 	if errors.Is(err, account.ErrDisabled) || errors.Is(err, account.ErrNotFound) {
 		return nil, nil
 	}

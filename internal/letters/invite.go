@@ -34,7 +34,7 @@ type Invitation struct {
 // Invite sends a link to an address on which an account is made, unless it is to be printed, and returns the invitation and a link that is
 // to be printed. It replaces an earlier invitation of this address. If Accounts acts for an administrator, the account gets only groups to
 // which the administrator may add users, now and when it is made. Invite doesn't ask whether people can join now: they can't use the link
-// before. [account.ErrAddress].Taken; *[account.InvalidError] for the groups, and the errors of [account.Service.By];
+// before. [account.AddressErrors].Taken; *[account.InvalidError] for the groups, and the errors of [account.Service.By];
 // *[throttle.QuotaError] if administrators have had too many messages sent to this address.
 func (s *Service) Invite(ctx context.Context, i Invitation) (made *mail.Invitation, link string, err error) {
 	made = &mail.Invitation{
@@ -45,7 +45,7 @@ func (s *Service) Invite(ctx context.Context, i Invitation) (made *mail.Invitati
 }
 
 // InviteAgain sends another link for an invitation, and makes the earlier one invalid. The invitation is from then on that
-// of the administrator that Accounts acts for. [mail.ErrNotFound] if it was used or withdrawn; [account.ErrAddress].Taken if its address
+// of the administrator that Accounts acts for. [mail.ErrNotFound] if it was used or withdrawn; [account.AddressErrors].Taken if its address
 // has an account by now; else as [Service.Invite].
 func (s *Service) InviteAgain(ctx context.Context, id string) (renewed *mail.Invitation, link string, err error) {
 	renewed, err = s.Secrets.LoadInvitation(ctx, id)
@@ -64,7 +64,7 @@ func (s *Service) issue(ctx context.Context, i *mail.Invitation, store func() er
 	}
 	switch _, err := s.Accounts.Store.Find(ctx, i.Login); {
 	case err == nil:
-		return "", account.ErrAddress.Taken
+		return "", account.AddressErrors.Taken
 	case !errors.Is(err, account.ErrNotFound):
 		return "", err
 	}
@@ -149,7 +149,7 @@ func isVoid(err error) bool {
 	if wrong != nil && len(wrong.Fields["groups"]) > 0 {
 		return true
 	}
-	for _, reason := range []error{account.ErrEpochChanged, account.ErrDenied.Permission, account.ErrDenied.Outranked, account.ErrDenied.NotMember, account.ErrDenied.SuperuserOnly} {
+	for _, reason := range []error{account.ErrEpochChanged, account.DeniedErrors.Permission, account.DeniedErrors.Outranked, account.DeniedErrors.NotMember, account.DeniedErrors.SuperuserOnly} {
 		if errors.Is(err, reason) {
 			return true
 		}

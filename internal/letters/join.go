@@ -14,29 +14,29 @@ var ErrPasskeyApart = errors.New("accounts can't begin with a passkey here")
 // JoinsByPasskey reports whether an account can begin with a passkey in place of a password.
 func (s *Service) JoinsByPasskey() bool { return s.Available() && !s.Accounts.Lacks.Join }
 
-// join makes the account of a person who has opened a link, and spends the link, in one step: a crash leaves the account or the link. [ErrLink] if the link was
-// spent meanwhile, or there is an account with the address by now.
+// join makes the account of a person who has opened a link, and spends the link, in one step: a crash leaves the account or the link.
+// [ErrLink] if the link was spent meanwhile, or there is an account with the address by now.
 func (s *Service) join(ctx context.Context, accounts *account.Service, n account.NewUser, proven bool, j account.Joining) (*account.User, error) {
-	err := account.ErrLacks.Join
+	err := account.LacksErrors.Join
 	if !accounts.Lacks.Join {
 		var u *account.User
 		if u, err = accounts.SignUp(ctx, n, proven, &j); err == nil {
 			return u, nil
 		}
-		if errors.Is(err, account.ErrSpent.Link) {
+		if errors.Is(err, account.SpentErrors.Link) {
 			err = s.whySpent(ctx, j.Link)
 		}
 	}
-	if errors.Is(err, account.ErrLacks.Join) {
+	if errors.Is(err, account.LacksErrors.Join) {
 		return s.joinApart(ctx, accounts, n, proven, j)
 	}
-	if errors.Is(err, account.ErrAddress.Taken) {
+	if errors.Is(err, account.AddressErrors.Taken) {
 		err = ErrLink
 	}
 	return nil, err
 }
 
-// whySpent returns [ErrLink], or [account.ErrLacks].Join if the link is still here: then the accounts looked for it in another database.
+// whySpent returns [ErrLink], or [account.LacksErrors].Join if the link is still here: then the accounts looked for it in another database.
 func (s *Service) whySpent(ctx context.Context, link [32]byte) error {
 	_, err := s.Secrets.FindSecret(ctx, link)
 	if errors.Is(err, mail.ErrNotFound) {
@@ -48,7 +48,7 @@ func (s *Service) whySpent(ctx context.Context, link [32]byte) error {
 	case err != nil:
 		return err
 	}
-	return account.ErrLacks.Join
+	return account.LacksErrors.Join
 }
 
 // joinApart is join where no transaction spans accounts and links. The account comes first, so that no crash loses the link without one; it
@@ -59,7 +59,7 @@ func (s *Service) joinApart(ctx context.Context, accounts *account.Service, n ac
 		return nil, ErrPasskeyApart
 	}
 	u, err := accounts.SignUp(ctx, n, proven, nil)
-	if errors.Is(err, account.ErrAddress.Taken) {
+	if errors.Is(err, account.AddressErrors.Taken) {
 		return nil, ErrLink
 	}
 	if err != nil {

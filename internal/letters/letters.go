@@ -102,8 +102,8 @@ func (s *Service) requestFor(u *account.User, kind, to string, about About) outb
 	return r
 }
 
-// speakTo has a message written in the language of the user who gets it, also if someone else has caused it. Users who have none get that of the client
-// which has caused it.
+// speakTo has a message written in the language of the user who gets it, also if someone else has caused it. Users who have none get that
+// of the client which has caused it.
 func (s *Service) speakTo(u *account.User, r *outbox.Request) {
 	if u.Language != "" {
 		r.Language = s.Texts.Match(u.Language)

@@ -154,10 +154,11 @@ func (s *Service) SignUpAddress(ctx context.Context, secret string) (string, err
 	return address, nil
 }
 
-// CompleteSignUp makes the account of a person who has opened the link of [Service.SignUp] or [Service.Invite], with the address that
-// the link was mailed to, which is thereby proven. [ErrLink], also if there is an account with this address by now: of several links, and of several
-// requests with one, the first makes the account. [ErrSignUpClosed], [ErrAddressRefused], *[account.InvalidError], and with a passkey factor.ErrExists and [ErrPasskeyApart]; after these errors
-// the link can be used again. It also returns the invitation that was used; nil without one. It sets the address and the groups of n, and the link of j.
+// CompleteSignUp makes the account of a person who has opened the link of [Service.SignUp] or [Service.Invite], with the address that the
+// link was mailed to, which is thereby proven. [ErrLink], also if there is an account with this address by now: of several links, and of
+// several requests with one, the first makes the account. [ErrSignUpClosed], [ErrAddressRefused], *[account.InvalidError], and with a
+// passkey factor.ErrExists and [ErrPasskeyApart]; after these errors the link can be used again. It also returns the invitation that was
+// used; nil without one. It sets the address and the groups of n, and the link of j.
 func (s *Service) CompleteSignUp(ctx context.Context, secret string, n account.NewUser, j account.Joining) (*account.User, *mail.Invitation, error) {
 	o, err := s.offer(ctx, secret)
 	if err != nil {
@@ -177,8 +178,8 @@ func (s *Service) CompleteSignUp(ctx context.Context, secret string, n account.N
 	return u, o.invitation, nil
 }
 
-// withdrawFrom withdraws the invitation of an address that has an account now, so it doesn't end with the request. As long as the account has the address
-// no link makes another.
+// withdrawFrom withdraws the invitation of an address that has an account now, so it doesn't end with the request. As long as the account
+// has the address no link makes another.
 func (s *Service) withdrawFrom(ctx context.Context, address string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endFor)
 	defer cancel()
@@ -195,7 +196,7 @@ func (s *Service) CheckSignUp(ctx context.Context, secret string, n account.NewU
 	}
 	n.Email, n.Groups = o.address, o.groups
 	err = o.accounts.CheckSignUp(ctx, n, o.proven)
-	if errors.Is(err, account.ErrAddress.Taken) || o.invitation != nil && isVoid(err) {
+	if errors.Is(err, account.AddressErrors.Taken) || o.invitation != nil && isVoid(err) {
 		return ErrLink
 	}
 	return err

@@ -88,7 +88,7 @@ func (a *accounts) SpendReset(
 	return a.fenced(ctx, accountKey(owner.ID), func(ctx context.Context) (*account.User, error) {
 		return a.Store.SpendReset(ctx, secretHash, now, func(u *account.User) error {
 			if u.ID != owner.ID {
-				return account.ErrSpent.Reset
+				return account.SpentErrors.Reset
 			}
 			return change(u)
 		})

@@ -1,8 +1,8 @@
 // Package outbox keeps messages in the database, and sends them until a mail server has accepted them.
 //
 // What is to be sent is stored in the request that causes it. The message is written and sent afterwards, so that the answer depends
-// neither on the mail server nor on who has an address, and a crash loses nothing that was acknowledged. What was accepted just before a crash may be sent once more, with the same
-// Message-ID.
+// neither on the mail server nor on who has an address, and a crash loses nothing that was acknowledged. What was accepted just before a
+// crash may be sent once more, with the same Message-ID.
 package outbox
 
 import (

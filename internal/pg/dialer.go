@@ -1,8 +1,8 @@
 // Package pg connects to PostgreSQL, for the stores and for the tables of Django, and broadcasts by its notifications.
 //
 // Every connection is made by a [Dialer]. It tries the hosts of an address in turn, each for connect_timeout and half a second ahead of the
-// next one, and takes the first that accepts writes. It refuses a server on which a promise of a store would not hold. It probes an unreachable server
-// a few times a second, however many callers wait. It closes the connections to a server that has turned read-only.
+// next one, and takes the first that accepts writes. It refuses a server on which a promise of a store would not hold. It probes an
+// unreachable server a few times a second, however many callers wait. It closes the connections to a server that has turned read-only.
 package pg
 
 import (

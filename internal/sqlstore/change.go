@@ -55,7 +55,7 @@ func (a *accounts) spend(t tx, secretHash [32]byte, now int64) error {
 		return fmt.Errorf("check for users: %w", err)
 	}
 	if n == 0 || anyUser {
-		return account.ErrSpent.Setup
+		return account.SpentErrors.Setup
 	}
 	return nil
 }

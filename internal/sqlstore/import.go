@@ -218,7 +218,7 @@ func (a *accounts) importUser(t tx, in store.ImportedUser, f *former, later bool
 	if r.Conflict, err = a.takenBy(t, &in.User, 0); err != nil || r.Conflict == "username" {
 		return r, err
 	}
-	state := in.State(r.Conflict)
+	state := in.Fingerprint(r.Conflict)
 	if r.Conflict == "email" {
 		in.User.Email = ""
 	}
@@ -246,7 +246,7 @@ func (a *accounts) reimport(t tx, in store.ImportedUser, f *former, k imported, 
 	if err != nil {
 		return r, err
 	}
-	if bytes.Equal(in.State(), k.state) && bytes.Equal(sum, k.password) {
+	if bytes.Equal(in.Fingerprint(), k.state) && bytes.Equal(sum, k.password) {
 		return store.ImportResult{User: before}, nil
 	}
 	if in.SameIDOtherPerson(k.state) {
@@ -268,7 +268,7 @@ func (a *accounts) reimport(t tx, in store.ImportedUser, f *former, k imported, 
 		r.User, err = a.replace(t, k.id, before, next)
 	}
 	if err == nil {
-		_, err = t.exec(a.imports.put, in.Source, in.ID, k.id, in.State(r.Conflict), sum)
+		_, err = t.exec(a.imports.put, in.Source, in.ID, k.id, in.Fingerprint(r.Conflict), sum)
 	}
 	return r, err
 }

@@ -36,7 +36,7 @@ func (o *outbox) spendLink(t tx, hash [32]byte) error {
 		return fmt.Errorf("spend a mailed link: %w", err)
 	}
 	if n == 0 {
-		return account.ErrSpent.Link
+		return account.SpentErrors.Link
 	}
 	return nil
 }

@@ -75,11 +75,11 @@ func (a *accounts) setReset(t tx, id string, secretHash [32]byte, expires int64)
 func (a *accounts) resetOf(t tx, id string, now int64) (secretHash [32]byte, expires int64, err error) {
 	number, ok := number(id)
 	if !ok {
-		return secretHash, 0, account.ErrSpent.Reset
+		return secretHash, 0, account.SpentErrors.Reset
 	}
 	u, err := a.loadLocked(t, number)
 	if errors.Is(err, account.ErrNotFound) {
-		return secretHash, 0, account.ErrSpent.Reset
+		return secretHash, 0, account.SpentErrors.Reset
 	}
 	if err != nil {
 		return secretHash, 0, err
@@ -88,7 +88,7 @@ func (a *accounts) resetOf(t tx, id string, now int64) (secretHash [32]byte, exp
 	var hash, list []byte
 	err = t.queryRow(a.resets.ofUser, number, now).Scan(&hash, &expires, &r.epoch, &list)
 	if errors.Is(err, sql.ErrNoRows) {
-		return secretHash, 0, account.ErrSpent.Reset
+		return secretHash, 0, account.SpentErrors.Reset
 	}
 	if err == nil {
 		err = names(list, &r.rights)
@@ -97,7 +97,7 @@ func (a *accounts) resetOf(t tx, id string, now int64) (secretHash [32]byte, exp
 		return secretHash, 0, fmt.Errorf("read the reset secret: %w", err)
 	}
 	if !r.valid(u) {
-		return secretHash, 0, account.ErrSpent.Reset
+		return secretHash, 0, account.SpentErrors.Reset
 	}
 	copy(secretHash[:], hash)
 	return secretHash, expires, nil
@@ -125,14 +125,14 @@ func scanReset(row scanner) (r storedReset, err error) {
 func (r storedReset) valid(u *account.User) bool { return u.Epoch == r.epoch && !u.Exceeds(r.rights) }
 
 func (a *accounts) FindReset(ctx context.Context, secretHash [32]byte, now int64) (*account.User, error) {
-	r, err := one(ctx, a.dialect, a.resets.find, scanReset, account.ErrSpent.Reset, secretHash[:], now)
+	r, err := one(ctx, a.dialect, a.resets.find, scanReset, account.SpentErrors.Reset, secretHash[:], now)
 	if err != nil {
 		return nil, fmt.Errorf("find reset secret: %w", err)
 	}
 	u, err := a.Load(ctx, strconv.FormatInt(r.user, 10))
 	switch {
 	case errors.Is(err, account.ErrNotFound), err == nil && !r.valid(u):
-		return nil, account.ErrSpent.Reset
+		return nil, account.SpentErrors.Reset
 	case err != nil:
 		return nil, err
 	}
@@ -144,14 +144,14 @@ func (a *accounts) SpendReset(ctx context.Context, secretHash [32]byte, now int6
 	err := a.dialect.transaction(ctx, a.write, func(t tx) error {
 		r, err := scanReset(t.queryRow(a.resets.spend, secretHash[:], now))
 		if errors.Is(err, sql.ErrNoRows) {
-			return account.ErrSpent.Reset
+			return account.SpentErrors.Reset
 		}
 		if err != nil {
 			return fmt.Errorf("spend reset secret: %w", err)
 		}
 		changed, err = a.alter(t, r.user, func(u *account.User) error {
 			if !r.valid(u) {
-				return account.ErrSpent.Reset
+				return account.SpentErrors.Reset
 			}
 			return change(u)
 		})
