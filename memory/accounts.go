@@ -7,13 +7,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 )
 
 type accounts struct {
-	mu     sync.RWMutex
+	mu     guard
 	users  map[string]*account.User // by ID; Permissions is empty in these
 	owners map[string]string        // IDs by key
 	groups map[string][]string      // permissions by name
@@ -40,19 +39,17 @@ func newAccounts() *accounts {
 }
 
 func (a *accounts) Create(ctx context.Context, u *account.User) error {
-	if err := ctx.Err(); err != nil {
+	if err := a.mu.lock(ctx); err != nil {
 		return err
 	}
-	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.create(u)
 }
 
 func (a *accounts) CreateFirst(ctx context.Context, u *account.User, secretHash [32]byte, now int64) error {
-	if err := ctx.Err(); err != nil {
+	if err := a.mu.lock(ctx); err != nil {
 		return err
 	}
-	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.setup == nil || now >= a.setup.expires || len(a.users) > 0 ||
 		subtle.ConstantTimeCompare(a.setup.hash[:], secretHash[:]) == 0 {
@@ -66,20 +63,18 @@ func (a *accounts) CreateFirst(ctx context.Context, u *account.User, secretHash 
 }
 
 func (a *accounts) SetSetup(ctx context.Context, secretHash [32]byte, expires int64) error {
-	if err := ctx.Err(); err != nil {
+	if err := a.mu.lock(ctx); err != nil {
 		return err
 	}
-	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.setup = &setup{secretHash, expires}
 	return nil
 }
 
 func (a *accounts) Load(ctx context.Context, id string) (*account.User, error) {
-	if err := ctx.Err(); err != nil {
+	if err := a.mu.rlock(ctx); err != nil {
 		return nil, err
 	}
-	a.mu.RLock()
 	defer a.mu.RUnlock()
 	return a.load(id)
 }
@@ -90,19 +85,17 @@ func (a *accounts) LoadForCheck(ctx context.Context, id string) (*account.User, 
 }
 
 func (a *accounts) Find(ctx context.Context, key string) (*account.User, error) {
-	if err := ctx.Err(); err != nil {
+	if err := a.mu.rlock(ctx); err != nil {
 		return nil, err
 	}
-	a.mu.RLock()
 	defer a.mu.RUnlock()
 	return a.load(a.owners[key])
 }
 
 func (a *accounts) Change(ctx context.Context, id string, change func(*account.User) error) (*account.User, error) {
-	if err := ctx.Err(); err != nil {
+	if err := a.mu.lock(ctx); err != nil {
 		return nil, err
 	}
-	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.change(id, change)
 }
@@ -128,10 +121,9 @@ func (a *accounts) NoteSignIn(ctx context.Context, id string, s account.SignInUp
 }
 
 func (a *accounts) Delete(ctx context.Context, id string) error {
-	if err := ctx.Err(); err != nil {
+	if err := a.mu.lock(ctx); err != nil {
 		return err
 	}
-	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.delete(id)
 }
@@ -148,10 +140,9 @@ func (a *accounts) delete(id string) error {
 }
 
 func (a *accounts) List(ctx context.Context, q account.Query) ([]*account.User, error) {
-	if err := ctx.Err(); err != nil {
+	if err := a.mu.rlock(ctx); err != nil {
 		return nil, err
 	}
-	a.mu.RLock()
 	defer a.mu.RUnlock()
 	var found []*account.User
 	search := account.CanonicalLogin(q.Search)

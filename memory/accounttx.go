@@ -9,10 +9,9 @@ import (
 )
 
 func (a *accounts) Transact(ctx context.Context, do func(tx account.Tx) error) (err error) {
-	if err := ctx.Err(); err != nil {
+	if err := a.mu.lock(ctx); err != nil {
 		return err
 	}
-	a.mu.Lock()
 	defer a.mu.Unlock()
 	users, owners, groups, resets, last := maps.Clone(a.users), maps.Clone(a.owners), maps.Clone(a.groups), maps.Clone(a.resets), a.last
 	kept, joined := false, &joined{}

@@ -5,22 +5,20 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"sync"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
 )
 
 type events struct {
-	mu   sync.RWMutex
+	mu   guard
 	all  []*audit.Event // as they were added
 	last int
 }
 
 func (s *events) Append(ctx context.Context, events []*audit.Event) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range events {
 		s.last++
@@ -31,10 +29,9 @@ func (s *events) Append(ctx context.Context, events []*audit.Event) error {
 }
 
 func (s *events) List(ctx context.Context, q audit.Query) ([]*audit.Event, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.rlock(ctx); err != nil {
 		return nil, err
 	}
-	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var found []*audit.Event
 	for _, e := range slices.Backward(s.all) {
@@ -54,10 +51,9 @@ func selected(e *audit.Event, q audit.Query) bool {
 }
 
 func (s *events) DeleteOlder(ctx context.Context, before int64, limit int) (int, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return 0, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := 0
 	s.all = slices.DeleteFunc(s.all, func(e *audit.Event) bool {

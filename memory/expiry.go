@@ -16,12 +16,12 @@ func (e *expiries[T]) add(item T)    { heap.Push(&e.line, item) }
 func (e *expiries[T]) update(item T) { heap.Fix(&e.line, *item.heapIndex()) }
 func (e *expiries[T]) remove(item T) { heap.Remove(&e.line, *item.heapIndex()) }
 
-// first returns the item that ends first, if that isn't after now.
-func (e *expiries[T]) first(now int64) (item T, ok bool) {
-	if len(e.line) == 0 || e.line[0].end() > now {
-		return item, false
+// removeEnded calls remove, which must remove its item here too, with at most limit of the items that end by now. It returns how many.
+func (e *expiries[T]) removeEnded(now int64, limit int, remove func(T)) (n int) {
+	for ; n < limit && len(e.line) > 0 && e.line[0].end() <= now; n++ {
+		remove(e.line[0])
 	}
-	return e.line[0], true
+	return n
 }
 
 // live returns how many items end after now. It looks only at those that don't.

@@ -6,13 +6,12 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/cloakroom-auth/cloakroom/factor"
 )
 
 type factors struct {
-	mu    sync.Mutex
+	mu    guard
 	users map[string]*profile
 }
 
@@ -61,10 +60,9 @@ func copyFactor(f *factor.Factor) *factor.Factor {
 }
 
 func (s *factors) Load(ctx context.Context, user string) (*factor.Profile, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	stored := s.users[user]
 	if stored == nil {
@@ -78,10 +76,9 @@ func (s *factors) Load(ctx context.Context, user string) (*factor.Profile, error
 }
 
 func (s *factors) FindCredential(ctx context.Context, credential []byte) (*factor.Factor, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := s.byCredential(credential)
 	if f == nil {
@@ -91,10 +88,9 @@ func (s *factors) FindCredential(ctx context.Context, credential []byte) (*facto
 }
 
 func (s *factors) Add(ctx context.Context, f *factor.Factor) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	isTOTP := func(other *factor.Factor) bool { return other.Kind == factor.TOTP }
 	switch {
@@ -139,10 +135,9 @@ func (s *factors) Rename(ctx context.Context, id, name string) error {
 
 // change calls do for the factor with this ID.
 func (s *factors) change(ctx context.Context, id string, do func(*factor.Factor) error) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	f := s.byID(id)
 	if f == nil {
@@ -152,10 +147,9 @@ func (s *factors) change(ctx context.Context, id string, do func(*factor.Factor)
 }
 
 func (s *factors) Delete(ctx context.Context, id string) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range s.users {
 		p.factors = slices.DeleteFunc(p.factors, func(f *factor.Factor) bool { return f.ID == id })
@@ -164,10 +158,9 @@ func (s *factors) Delete(ctx context.Context, id string) error {
 }
 
 func (s *factors) List(ctx context.Context, kind factor.Kind, after string, limit int) (list []*factor.Factor, _ error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, p := range s.users {
 		for _, f := range p.factors {
@@ -194,10 +187,9 @@ func (s *factors) ReplaceData(ctx context.Context, id string, old, new []byte) (
 }
 
 func (s *factors) DeleteUser(ctx context.Context, user string) (int, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return 0, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := len(s.user(user).factors)
 	delete(s.users, user)
@@ -205,10 +197,9 @@ func (s *factors) DeleteUser(ctx context.Context, user string) (int, error) {
 }
 
 func (s *factors) SetRecoveryCodes(ctx context.Context, user string, hashes [][32]byte) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	codes := map[[32]byte]bool{}
 	for _, hash := range hashes {
@@ -219,10 +210,9 @@ func (s *factors) SetRecoveryCodes(ctx context.Context, user string, hashes [][3
 }
 
 func (s *factors) SpendRecoveryCode(ctx context.Context, user string, hash [32]byte) (left int, err error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return 0, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	codes := s.user(user).codes
 	if !codes[hash] {
@@ -233,10 +223,9 @@ func (s *factors) SpendRecoveryCode(ctx context.Context, user string, hash [32]b
 }
 
 func (s *factors) AddHandle(ctx context.Context, user string, handle []byte) ([]byte, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, other := range s.users {
 		if id != user && other.handle != nil && bytes.Equal(other.handle, handle) {
@@ -251,10 +240,9 @@ func (s *factors) AddHandle(ctx context.Context, user string, handle []byte) ([]
 }
 
 func (s *factors) FindHandle(ctx context.Context, handle []byte) (string, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return "", err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, p := range s.users {
 		if p.handle != nil && bytes.Equal(p.handle, handle) {
@@ -265,10 +253,9 @@ func (s *factors) FindHandle(ctx context.Context, handle []byte) (string, error)
 }
 
 func (s *factors) SetSecondStep(ctx context.Context, user string, on bool) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.user(user).secondStep = on
 	return nil

@@ -5,13 +5,12 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/cloakroom-auth/cloakroom/federation"
 )
 
 type grants struct {
-	mu  sync.Mutex
+	mu  guard
 	all map[string]*federation.Grant // by their sessions
 }
 
@@ -24,10 +23,9 @@ func copiedGrant(g *federation.Grant) *federation.Grant {
 }
 
 func (s *grants) Put(ctx context.Context, g *federation.Grant) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.all[g.Session] != nil {
 		return federation.ErrGrantExists
@@ -37,10 +35,9 @@ func (s *grants) Put(ctx context.Context, g *federation.Grant) error {
 }
 
 func (s *grants) Get(ctx context.Context, session string) (*federation.Grant, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	if g := s.all[session]; g != nil {
 		return copiedGrant(g), nil
@@ -49,10 +46,9 @@ func (s *grants) Get(ctx context.Context, session string) (*federation.Grant, er
 }
 
 func (s *grants) Swap(ctx context.Context, old, new *federation.Grant) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := s.all[old.Session]
 	if g == nil || g.Version != old.Version || new.Session != old.Session && s.all[new.Session] != nil {
@@ -64,10 +60,9 @@ func (s *grants) Swap(ctx context.Context, old, new *federation.Grant) error {
 }
 
 func (s *grants) Delete(ctx context.Context, g *federation.Grant) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	if stored := s.all[g.Session]; stored == nil || stored.Version != g.Version {
 		return federation.ErrGrantChanged
@@ -90,10 +85,9 @@ func (s *grants) Due(ctx context.Context, now int64, limit int) ([]*federation.G
 
 // page returns at most limit grants, in order.
 func (s *grants) page(ctx context.Context, limit int, wanted func(*federation.Grant) bool, order func(a, b *federation.Grant) int) ([]*federation.Grant, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	var list []*federation.Grant
 	for _, g := range s.all {

@@ -9,10 +9,9 @@ import (
 )
 
 func (a *accounts) Groups(ctx context.Context) ([]account.Group, error) {
-	if err := ctx.Err(); err != nil {
+	if err := a.mu.rlock(ctx); err != nil {
 		return nil, err
 	}
-	a.mu.RLock()
 	defer a.mu.RUnlock()
 	var all []account.Group
 	for _, name := range slices.Sorted(maps.Keys(a.groups)) {
@@ -22,20 +21,18 @@ func (a *accounts) Groups(ctx context.Context) ([]account.Group, error) {
 }
 
 func (a *accounts) SetGroup(ctx context.Context, g account.Group) error {
-	if err := ctx.Err(); err != nil {
+	if err := a.mu.lock(ctx); err != nil {
 		return err
 	}
-	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.groups[g.Name] = set(g.Permissions)
 	return nil
 }
 
 func (a *accounts) DeleteGroup(ctx context.Context, name string) error {
-	if err := ctx.Err(); err != nil {
+	if err := a.mu.lock(ctx); err != nil {
 		return err
 	}
-	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.deleteGroup(name)
 }

@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/cloakroom-auth/cloakroom/mail"
@@ -15,10 +16,9 @@ func copyInvitation(i *mail.Invitation) *mail.Invitation {
 }
 
 func (o *outbox) PutInvitation(ctx context.Context, i *mail.Invitation) error {
-	if err := ctx.Err(); err != nil {
+	if err := o.mu.lock(ctx); err != nil {
 		return err
 	}
-	o.mu.Lock()
 	defer o.mu.Unlock()
 	maps.DeleteFunc(o.invitations, func(_ string, other *mail.Invitation) bool { return other.Login == i.Login })
 	o.invitations[i.ID] = copyInvitation(i)
@@ -26,10 +26,9 @@ func (o *outbox) PutInvitation(ctx context.Context, i *mail.Invitation) error {
 }
 
 func (o *outbox) RenewInvitation(ctx context.Context, old [32]byte, i *mail.Invitation) error {
-	if err := ctx.Err(); err != nil {
+	if err := o.mu.lock(ctx); err != nil {
 		return err
 	}
-	o.mu.Lock()
 	defer o.mu.Unlock()
 	stored := o.invitations[i.ID]
 	if stored == nil || stored.Hash != old {
@@ -40,10 +39,9 @@ func (o *outbox) RenewInvitation(ctx context.Context, old [32]byte, i *mail.Invi
 }
 
 func (o *outbox) FindInvitation(ctx context.Context, hash [32]byte) (*mail.Invitation, error) {
-	if err := ctx.Err(); err != nil {
+	if err := o.mu.lock(ctx); err != nil {
 		return nil, err
 	}
-	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, i := range o.invitations {
 		if i.Hash == hash {
@@ -54,10 +52,9 @@ func (o *outbox) FindInvitation(ctx context.Context, hash [32]byte) (*mail.Invit
 }
 
 func (o *outbox) LoadInvitation(ctx context.Context, id string) (*mail.Invitation, error) {
-	if err := ctx.Err(); err != nil {
+	if err := o.mu.lock(ctx); err != nil {
 		return nil, err
 	}
-	o.mu.Lock()
 	defer o.mu.Unlock()
 	i := o.invitations[id]
 	if i == nil {
@@ -67,10 +64,9 @@ func (o *outbox) LoadInvitation(ctx context.Context, id string) (*mail.Invitatio
 }
 
 func (o *outbox) Invitations(ctx context.Context, after string, limit int) ([]*mail.Invitation, error) {
-	if err := ctx.Err(); err != nil {
+	if err := o.mu.lock(ctx); err != nil {
 		return nil, err
 	}
-	o.mu.Lock()
 	defer o.mu.Unlock()
 	var page []*mail.Invitation
 	for _, id := range slices.Sorted(maps.Keys(o.invitations)) {
@@ -82,27 +78,19 @@ func (o *outbox) Invitations(ctx context.Context, after string, limit int) ([]*m
 }
 
 func (o *outbox) DeleteInvitations(ctx context.Context, of mail.InvitationQuery) (int, error) {
-	return o.deleteInvitations(ctx, func(_ int, i *mail.Invitation) bool {
+	return o.deleteInvitations(ctx, math.MaxInt, func(i *mail.Invitation) bool {
 		return i.ID == of.ID || i.Login == of.Login || of.Inviter != "" && i.Inviter == of.Inviter || i.Hash == of.Hash
 	})
 }
 
 func (o *outbox) DeleteExpiredInvitations(ctx context.Context, now int64, limit int) (int, error) {
-	return o.deleteInvitations(ctx, func(n int, i *mail.Invitation) bool { return n < limit && i.Expires <= now })
+	return o.deleteInvitations(ctx, limit, func(i *mail.Invitation) bool { return i.Expires <= now })
 }
 
-// deleteInvitations deletes those for which which returns true. n is how many were deleted before.
-func (o *outbox) deleteInvitations(ctx context.Context, which func(n int, i *mail.Invitation) bool) (n int, err error) {
-	if err := ctx.Err(); err != nil {
+func (o *outbox) deleteInvitations(ctx context.Context, limit int, due func(*mail.Invitation) bool) (int, error) {
+	if err := o.mu.lock(ctx); err != nil {
 		return 0, err
 	}
-	o.mu.Lock()
 	defer o.mu.Unlock()
-	for id, i := range o.invitations {
-		if which(n, i) {
-			delete(o.invitations, id)
-			n++
-		}
-	}
-	return n, nil
+	return deleteUpTo(o.invitations, limit, due), nil
 }

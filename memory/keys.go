@@ -5,13 +5,12 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"sync"
 
 	"github.com/cloakroom-auth/cloakroom/sealed"
 )
 
 type keys struct {
-	mu    sync.Mutex
+	mu    guard
 	boxes map[string][]byte
 }
 
@@ -20,10 +19,9 @@ func newKeys() *keys {
 }
 
 func (k *keys) Sealed(ctx context.Context) ([]sealed.Secret, error) {
-	if err := ctx.Err(); err != nil {
+	if err := k.mu.lock(ctx); err != nil {
 		return nil, err
 	}
-	k.mu.Lock()
 	defer k.mu.Unlock()
 	var all []sealed.Secret
 	for _, name := range slices.Sorted(maps.Keys(k.boxes)) {
@@ -33,10 +31,9 @@ func (k *keys) Sealed(ctx context.Context) ([]sealed.Secret, error) {
 }
 
 func (k *keys) PutSealed(ctx context.Context, sealed []sealed.Secret) error {
-	if err := ctx.Err(); err != nil {
+	if err := k.mu.lock(ctx); err != nil {
 		return err
 	}
-	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, s := range sealed {
 		k.boxes[s.Name] = bytes.Clone(s.Box)
@@ -45,10 +42,9 @@ func (k *keys) PutSealed(ctx context.Context, sealed []sealed.Secret) error {
 }
 
 func (k *keys) ReplaceSealed(ctx context.Context, sealed []sealed.Secret) error {
-	if err := ctx.Err(); err != nil {
+	if err := k.mu.lock(ctx); err != nil {
 		return err
 	}
-	k.mu.Lock()
 	defer k.mu.Unlock()
 	clear(k.boxes)
 	for _, s := range sealed {
@@ -58,10 +54,9 @@ func (k *keys) ReplaceSealed(ctx context.Context, sealed []sealed.Secret) error 
 }
 
 func (k *keys) AddSealed(ctx context.Context, s sealed.Secret) (sealed.Secret, error) {
-	if err := ctx.Err(); err != nil {
+	if err := k.mu.lock(ctx); err != nil {
 		return sealed.Secret{}, err
 	}
-	k.mu.Lock()
 	defer k.mu.Unlock()
 	if _, ok := k.boxes[s.Name]; !ok {
 		k.boxes[s.Name] = bytes.Clone(s.Box)

@@ -4,13 +4,12 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"sync"
 
 	"github.com/cloakroom-auth/cloakroom/federation"
 )
 
 type links struct {
-	mu      sync.Mutex
+	mu      guard
 	links   []*federation.Link // the earliest first
 	origins map[string]*federation.Login
 	logouts map[[32]byte]*federation.Logout
@@ -26,10 +25,9 @@ func copied[T any](v *T) *T {
 }
 
 func (s *links) Add(ctx context.Context, l *federation.Link) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	if slices.ContainsFunc(s.links, func(o *federation.Link) bool {
 		return o.ID == l.ID || o.Issuer == l.Issuer && o.Subject == l.Subject
@@ -41,10 +39,9 @@ func (s *links) Add(ctx context.Context, l *federation.Link) error {
 }
 
 func (s *links) Find(ctx context.Context, issuer, subject string) (*federation.Link, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, l := range s.links {
 		if l.Issuer == issuer && l.Subject == subject {
@@ -55,10 +52,9 @@ func (s *links) Find(ctx context.Context, issuer, subject string) (*federation.L
 }
 
 func (s *links) List(ctx context.Context, user string) ([]*federation.Link, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	var list []*federation.Link
 	for _, l := range s.links {
@@ -70,10 +66,9 @@ func (s *links) List(ctx context.Context, user string) ([]*federation.Link, erro
 }
 
 func (s *links) Use(ctx context.Context, id string, at int64, email string) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, l := range s.links {
 		if l.ID == id {
@@ -85,10 +80,9 @@ func (s *links) Use(ctx context.Context, id string, at int64, email string) erro
 }
 
 func (s *links) Remove(ctx context.Context, user, id string, keep int) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	found, others := -1, 0
 	for i, l := range s.links {
@@ -110,10 +104,9 @@ func (s *links) Remove(ctx context.Context, user, id string, keep int) error {
 }
 
 func (s *links) DeleteUser(ctx context.Context, user string) (int, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return 0, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	before := len(s.links)
 	s.links = slices.DeleteFunc(s.links, func(l *federation.Link) bool { return l.User == user })
@@ -122,20 +115,18 @@ func (s *links) DeleteUser(ctx context.Context, user string) (int, error) {
 }
 
 func (s *links) AddLogin(ctx context.Context, o *federation.Login) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.origins[o.Session] = copied(o)
 	return nil
 }
 
 func (s *links) Logins(ctx context.Context, issuer, subject, sid string) ([]*federation.Login, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	var list []*federation.Login
 	for _, o := range s.origins {
@@ -147,10 +138,9 @@ func (s *links) Logins(ctx context.Context, issuer, subject, sid string) ([]*fed
 }
 
 func (s *links) Login(ctx context.Context, session string) (*federation.Login, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	if o := s.origins[session]; o != nil {
 		return copied(o), nil
@@ -159,10 +149,9 @@ func (s *links) Login(ctx context.Context, session string) (*federation.Login, e
 }
 
 func (s *links) Note(ctx context.Context, l *federation.Logout) (*federation.Logout, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.logouts[l.Token] == nil {
 		s.logouts[l.Token] = copied(l)
@@ -171,10 +160,9 @@ func (s *links) Note(ctx context.Context, l *federation.Logout) (*federation.Log
 }
 
 func (s *links) LoggedOut(ctx context.Context, issuer, subject, sid string) (at int64, _ error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return 0, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, l := range s.logouts {
 		if l.Issuer == issuer && (l.Subject != "" && l.Subject == subject || l.SID != "" && l.SID == sid) {
@@ -185,23 +173,10 @@ func (s *links) LoggedOut(ctx context.Context, issuer, subject, sid string) (at 
 }
 
 func (s *links) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return 0, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := 0
-	for id, o := range s.origins {
-		if n < limit && o.Expires <= now {
-			delete(s.origins, id)
-			n++
-		}
-	}
-	for hash, l := range s.logouts {
-		if n < limit && l.Expires <= now {
-			delete(s.logouts, hash)
-			n++
-		}
-	}
-	return n, nil
+	n := deleteUpTo(s.origins, limit, func(o *federation.Login) bool { return o.Expires <= now })
+	return n + deleteUpTo(s.logouts, limit-n, func(l *federation.Logout) bool { return l.Expires <= now }), nil
 }

@@ -5,13 +5,12 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"sync"
 
 	"github.com/cloakroom-auth/cloakroom/mail"
 )
 
 type outbox struct {
-	mu     sync.Mutex
+	mu     guard
 	queued map[string]*mail.Queued
 
 	secrets map[[32]byte]*mail.LinkSecret
@@ -30,10 +29,9 @@ func copyQueued(q *mail.Queued) *mail.Queued {
 }
 
 func (o *outbox) Put(ctx context.Context, q *mail.Queued) error {
-	if err := ctx.Err(); err != nil {
+	if err := o.mu.lock(ctx); err != nil {
 		return err
 	}
-	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.queued[q.ID] != nil {
 		return mail.ErrExists
@@ -43,10 +41,9 @@ func (o *outbox) Put(ctx context.Context, q *mail.Queued) error {
 }
 
 func (o *outbox) Claim(ctx context.Context, now, until int64) (*mail.Queued, error) {
-	if err := ctx.Err(); err != nil {
+	if err := o.mu.lock(ctx); err != nil {
 		return nil, err
 	}
-	o.mu.Lock()
 	defer o.mu.Unlock()
 	var first *mail.Queued
 	for _, q := range o.queued {
@@ -63,10 +60,9 @@ func (o *outbox) Claim(ctx context.Context, now, until int64) (*mail.Queued, err
 }
 
 func (o *outbox) Postpone(ctx context.Context, id string, due int64) error {
-	if err := ctx.Err(); err != nil {
+	if err := o.mu.lock(ctx); err != nil {
 		return err
 	}
-	o.mu.Lock()
 	defer o.mu.Unlock()
 	if q := o.queued[id]; q != nil {
 		q.Due = due
@@ -75,10 +71,9 @@ func (o *outbox) Postpone(ctx context.Context, id string, due int64) error {
 }
 
 func (o *outbox) Replace(ctx context.Context, id string, old, new []byte) (bool, error) {
-	if err := ctx.Err(); err != nil {
+	if err := o.mu.lock(ctx); err != nil {
 		return false, err
 	}
-	o.mu.Lock()
 	defer o.mu.Unlock()
 	q := o.queued[id]
 	if q == nil || !bytes.Equal(q.Body, old) {
@@ -89,20 +84,18 @@ func (o *outbox) Replace(ctx context.Context, id string, old, new []byte) (bool,
 }
 
 func (o *outbox) Delete(ctx context.Context, id string) error {
-	if err := ctx.Err(); err != nil {
+	if err := o.mu.lock(ctx); err != nil {
 		return err
 	}
-	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.queued, id)
 	return nil
 }
 
 func (o *outbox) List(ctx context.Context, after string, limit int) ([]*mail.Queued, error) {
-	if err := ctx.Err(); err != nil {
+	if err := o.mu.lock(ctx); err != nil {
 		return nil, err
 	}
-	o.mu.Lock()
 	defer o.mu.Unlock()
 	var page []*mail.Queued
 	for _, id := range slices.Sorted(maps.Keys(o.queued)) {
@@ -120,10 +113,9 @@ func copySecret(s *mail.LinkSecret) *mail.LinkSecret {
 }
 
 func (o *outbox) PutSecret(ctx context.Context, s *mail.LinkSecret) error {
-	if err := ctx.Err(); err != nil {
+	if err := o.mu.lock(ctx); err != nil {
 		return err
 	}
-	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.secrets[s.Hash] != nil {
 		return mail.ErrExists
@@ -133,10 +125,9 @@ func (o *outbox) PutSecret(ctx context.Context, s *mail.LinkSecret) error {
 }
 
 func (o *outbox) FindSecret(ctx context.Context, hash [32]byte) (*mail.LinkSecret, error) {
-	if err := ctx.Err(); err != nil {
+	if err := o.mu.lock(ctx); err != nil {
 		return nil, err
 	}
-	o.mu.Lock()
 	defer o.mu.Unlock()
 	s := o.secrets[hash]
 	if s == nil {
@@ -146,10 +137,9 @@ func (o *outbox) FindSecret(ctx context.Context, hash [32]byte) (*mail.LinkSecre
 }
 
 func (o *outbox) SpendSecret(ctx context.Context, hash [32]byte) error {
-	if err := ctx.Err(); err != nil {
+	if err := o.mu.lock(ctx); err != nil {
 		return err
 	}
-	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.secrets[hash] == nil {
 		return mail.ErrNotFound
@@ -159,10 +149,9 @@ func (o *outbox) SpendSecret(ctx context.Context, hash [32]byte) error {
 }
 
 func (o *outbox) SecretsOf(ctx context.Context, user, kind string) (found []*mail.LinkSecret, err error) {
-	if err := ctx.Err(); err != nil {
+	if err := o.mu.lock(ctx); err != nil {
 		return nil, err
 	}
-	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, s := range o.secrets {
 		if s.User == user && s.Kind == kind {
@@ -173,31 +162,18 @@ func (o *outbox) SecretsOf(ctx context.Context, user, kind string) (found []*mai
 }
 
 func (o *outbox) DeleteSecretsOf(ctx context.Context, user, kind string) error {
-	if err := ctx.Err(); err != nil {
+	if err := o.mu.lock(ctx); err != nil {
 		return err
 	}
-	o.mu.Lock()
 	defer o.mu.Unlock()
-	for hash, s := range o.secrets {
-		if s.User == user && s.Kind == kind {
-			delete(o.secrets, hash)
-		}
-	}
+	maps.DeleteFunc(o.secrets, func(_ [32]byte, s *mail.LinkSecret) bool { return s.User == user && s.Kind == kind })
 	return nil
 }
 
 func (o *outbox) DeleteSecrets(ctx context.Context, now int64, limit int) (int, error) {
-	if err := ctx.Err(); err != nil {
+	if err := o.mu.lock(ctx); err != nil {
 		return 0, err
 	}
-	o.mu.Lock()
 	defer o.mu.Unlock()
-	n := 0
-	for hash, s := range o.secrets {
-		if n < limit && s.Expires <= now {
-			delete(o.secrets, hash)
-			n++
-		}
-	}
-	return n, nil
+	return deleteUpTo(o.secrets, limit, func(s *mail.LinkSecret) bool { return s.Expires <= now }), nil
 }

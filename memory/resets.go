@@ -17,10 +17,9 @@ type reset struct {
 }
 
 func (a *accounts) SetReset(ctx context.Context, id string, secretHash [32]byte, expires int64) error {
-	if err := ctx.Err(); err != nil {
+	if err := a.mu.lock(ctx); err != nil {
 		return err
 	}
-	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.setReset(id, secretHash, expires)
 }
@@ -35,10 +34,9 @@ func (a *accounts) setReset(id string, secretHash [32]byte, expires int64) error
 }
 
 func (a *accounts) DeleteLinks(ctx context.Context) (int, error) {
-	if err := ctx.Err(); err != nil {
+	if err := a.mu.lock(ctx); err != nil {
 		return 0, err
 	}
-	a.mu.Lock()
 	defer a.mu.Unlock()
 	n := len(a.resets)
 	if a.setup != nil {
@@ -50,10 +48,9 @@ func (a *accounts) DeleteLinks(ctx context.Context) (int, error) {
 }
 
 func (a *accounts) FindReset(ctx context.Context, secretHash [32]byte, now int64) (*account.User, error) {
-	if err := ctx.Err(); err != nil {
+	if err := a.mu.rlock(ctx); err != nil {
 		return nil, err
 	}
-	a.mu.RLock()
 	defer a.mu.RUnlock()
 	return a.findReset(secretHash, now)
 }
@@ -74,10 +71,9 @@ func (a *accounts) findReset(secretHash [32]byte, now int64) (*account.User, err
 }
 
 func (a *accounts) SpendReset(ctx context.Context, secretHash [32]byte, now int64, change func(*account.User) error) (*account.User, error) {
-	if err := ctx.Err(); err != nil {
+	if err := a.mu.lock(ctx); err != nil {
 		return nil, err
 	}
-	a.mu.Lock()
 	defer a.mu.Unlock()
 	u, err := a.findReset(secretHash, now)
 	if err != nil {

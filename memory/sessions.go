@@ -2,33 +2,31 @@ package memory
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"slices"
 	"strconv"
-	"sync"
 
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
 type sessions struct {
-	mu       sync.RWMutex
-	byID     map[session.ID]*sessionEntry
-	byPublic map[string]*sessionEntry
-	byUser   map[string]map[*sessionEntry]struct{}
-	retired  map[session.ID]*sessionEntry // by the IDs before rotations
-	ends     expiries[*sessionEntry]
-	version  uint64 // of the last write; never used twice, so that a session that is created again isn't mistaken for the former one
+	mu guard
+	index[session.ID, *sessionEntry]
+	retired map[session.ID]*sessionEntry // by the IDs before rotations
+	ends    expiries[*sessionEntry]
+	version uint64 // of the last write; never used twice, so that a session that is created again isn't mistaken for the former one
 }
 
 type sessionEntry struct {
 	session.Record
 	retired []session.ID // IDs from before rotations, the oldest first
-	index   int
+	at      int          // in the heap
 }
 
+func (e *sessionEntry) keys() (session.ID, string, string) { return e.ID, e.PublicID, e.User }
+
 func (e *sessionEntry) end() int64      { return e.Expires }
-func (e *sessionEntry) heapIndex() *int { return &e.index }
+func (e *sessionEntry) heapIndex() *int { return &e.at }
 
 // copy returns a Record that shares nothing with the entry.
 func (e *sessionEntry) copy() *session.Record {
@@ -38,19 +36,13 @@ func (e *sessionEntry) copy() *session.Record {
 }
 
 func newSessions() *sessions {
-	return &sessions{
-		byID:     map[session.ID]*sessionEntry{},
-		byPublic: map[string]*sessionEntry{},
-		byUser:   map[string]map[*sessionEntry]struct{}{},
-		retired:  map[session.ID]*sessionEntry{},
-	}
+	return &sessions{index: newIndex[session.ID, *sessionEntry](), retired: map[session.ID]*sessionEntry{}}
 }
 
 func (s *sessions) Create(ctx context.Context, r *session.Record) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.taken(r, nil) {
 		return session.ErrExists
@@ -60,10 +52,9 @@ func (s *sessions) Create(ctx context.Context, r *session.Record) error {
 }
 
 func (s *sessions) Load(ctx context.Context, id session.ID) (*session.Record, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.rlock(ctx); err != nil {
 		return nil, err
 	}
-	s.mu.RLock()
 	defer s.mu.RUnlock()
 	e, ok := s.byID[id]
 	if !ok {
@@ -78,10 +69,9 @@ func (s *sessions) LoadForCheck(ctx context.Context, id session.ID, _ int64) (*s
 }
 
 func (s *sessions) Replace(ctx context.Context, old, new *session.Record) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	e, ok := s.byID[old.ID]
 	switch {
@@ -111,10 +101,9 @@ func (s *sessions) Replace(ctx context.Context, old, new *session.Record) error 
 }
 
 func (s *sessions) Touch(ctx context.Context, uses []session.LastUse) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, use := range uses {
 		e, ok := s.byID[use.ID]
@@ -128,10 +117,9 @@ func (s *sessions) Touch(ctx context.Context, uses []session.LastUse) error {
 }
 
 func (s *sessions) Delete(ctx context.Context, id session.ID) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e, ok := s.byID[id]; ok {
 		s.remove(e)
@@ -140,10 +128,9 @@ func (s *sessions) Delete(ctx context.Context, id session.ID) error {
 }
 
 func (s *sessions) DeleteUser(ctx context.Context, user string, except session.ID) (int, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return 0, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := 0
 	for e := range s.byUser[user] {
@@ -157,47 +144,25 @@ func (s *sessions) DeleteUser(ctx context.Context, user string, except session.I
 }
 
 func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.rlock(ctx); err != nil {
 		return nil, err
 	}
-	s.mu.RLock()
 	defer s.mu.RUnlock()
-	found := s.candidates(q)
+	found := s.candidates(q.PublicID, q.User)
+	if q.PublicID == "" && q.FormerID != (session.ID{}) {
+		found = s.byFormer(q.FormerID)
+	}
 	found = slices.DeleteFunc(found, func(e *sessionEntry) bool {
 		return q.User != "" && e.User != q.User || q.After != "" && e.PublicID <= q.After ||
 			q.FormerID != (session.ID{}) && e.ID != q.FormerID && s.retired[q.FormerID] != e
 	})
-	slices.SortFunc(found, func(a, b *sessionEntry) int { return cmp.Compare(a.PublicID, b.PublicID) })
-	if q.Limit > 0 && len(found) > q.Limit {
-		found = found[:q.Limit]
-	}
-	records := make([]*session.Record, len(found))
-	for i, e := range found {
-		records[i] = e.copy()
-	}
-	return records, nil
+	return page(found, q.Limit, (*sessionEntry).copy), nil
 }
 
-// candidates returns the entries that the best index has for a query.
-func (s *sessions) candidates(q session.Query) []*sessionEntry {
-	var found []*sessionEntry
-	switch {
-	case q.PublicID != "":
-		if e, ok := s.byPublic[q.PublicID]; ok {
-			found = append(found, e)
-		}
-	case q.FormerID != (session.ID{}):
-		for _, e := range []*sessionEntry{s.byID[q.FormerID], s.retired[q.FormerID]} {
-			if e != nil && !slices.Contains(found, e) {
-				found = append(found, e)
-			}
-		}
-	case q.User != "":
-		for e := range s.byUser[q.User] {
-			found = append(found, e)
-		}
-	default:
-		for _, e := range s.byID {
+// byFormer returns the entries that have or had an ID.
+func (s *sessions) byFormer(id session.ID) (found []*sessionEntry) {
+	for _, e := range []*sessionEntry{s.byID[id], s.retired[id]} {
+		if e != nil && !slices.Contains(found, e) {
 			found = append(found, e)
 		}
 	}
@@ -205,27 +170,18 @@ func (s *sessions) candidates(q session.Query) []*sessionEntry {
 }
 
 func (s *sessions) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return 0, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
-	for n := range max(limit, 0) {
-		e, ok := s.ends.first(now)
-		if !ok {
-			return n, nil
-		}
-		s.remove(e)
-	}
-	return max(limit, 0), nil
+	return s.ends.removeEnded(now, limit, s.remove), nil
 }
 
 // CountLive returns how many sessions have not expired by now.
 func (s *sessions) CountLive(ctx context.Context, now int64) (int, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.rlock(ctx); err != nil {
 		return 0, err
 	}
-	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.ends.live(now), nil
 }
@@ -254,12 +210,7 @@ func (s *sessions) add(r *session.Record) *sessionEntry {
 	r.Version = strconv.FormatUint(s.version, 10)
 	e := &sessionEntry{Record: *r}
 	e.Values = bytes.Clone(r.Values)
-	s.byID[e.ID] = e
-	s.byPublic[e.PublicID] = e
-	if s.byUser[e.User] == nil {
-		s.byUser[e.User] = map[*sessionEntry]struct{}{}
-	}
-	s.byUser[e.User][e] = struct{}{}
+	s.index.add(e)
 	s.ends.add(e)
 	return e
 }
@@ -268,11 +219,6 @@ func (s *sessions) remove(e *sessionEntry) {
 	for _, id := range e.retired {
 		delete(s.retired, id)
 	}
-	delete(s.byID, e.ID)
-	delete(s.byPublic, e.PublicID)
-	delete(s.byUser[e.User], e)
-	if len(s.byUser[e.User]) == 0 {
-		delete(s.byUser, e.User)
-	}
+	s.index.remove(e)
 	s.ends.remove(e)
 }

@@ -6,13 +6,12 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"sync"
 
 	"github.com/cloakroom-auth/cloakroom/signin"
 )
 
 type signins struct {
-	mu      sync.Mutex
+	mu      guard
 	pending map[signin.ID]*pendingEntry
 	marks   map[[32]byte]int64 // when they expire
 	created uint64             // how many pending sign-ins were ever created
@@ -35,10 +34,9 @@ func (e *pendingEntry) copy() *signin.Pending {
 }
 
 func (s *signins) Create(ctx context.Context, p *signin.Pending, most int) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.pending[p.ID] != nil {
 		return signin.ErrExists
@@ -66,10 +64,9 @@ func (s *signins) evict(user string, now int64, most int) {
 }
 
 func (s *signins) Load(ctx context.Context, id signin.ID) (*signin.Pending, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.pending[id]
 	if e == nil {
@@ -79,10 +76,9 @@ func (s *signins) Load(ctx context.Context, id signin.ID) (*signin.Pending, erro
 }
 
 func (s *signins) Fail(ctx context.Context, id signin.ID) (tries int, err error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return 0, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.pending[id]
 	if e == nil {
@@ -93,10 +89,9 @@ func (s *signins) Fail(ctx context.Context, id signin.ID) (tries int, err error)
 }
 
 func (s *signins) Spend(ctx context.Context, id signin.ID) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.pending[id] == nil {
 		return signin.ErrNotFound
@@ -106,10 +101,9 @@ func (s *signins) Spend(ctx context.Context, id signin.ID) error {
 }
 
 func (s *signins) Mark(ctx context.Context, hash [32]byte, expires int64) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, spent := s.marks[hash]; spent {
 		return signin.ErrSpent
@@ -119,10 +113,9 @@ func (s *signins) Mark(ctx context.Context, hash [32]byte, expires int64) error 
 }
 
 func (s *signins) DeleteUser(ctx context.Context, user string) (int, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return 0, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	before := len(s.pending)
 	maps.DeleteFunc(s.pending, func(_ signin.ID, e *pendingEntry) bool { return e.User == user })
@@ -130,33 +123,19 @@ func (s *signins) DeleteUser(ctx context.Context, user string) (int, error) {
 }
 
 func (s *signins) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return 0, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := 0
-	for id, e := range s.pending {
-		if n < limit && e.Expires <= now {
-			delete(s.pending, id)
-			n++
-		}
-	}
-	for hash, expires := range s.marks {
-		if n < limit && expires <= now {
-			delete(s.marks, hash)
-			n++
-		}
-	}
-	return n, nil
+	n := deleteUpTo(s.pending, limit, func(e *pendingEntry) bool { return e.Expires <= now })
+	return n + deleteUpTo(s.marks, limit-n, func(expires int64) bool { return expires <= now }), nil
 }
 
 // CountLive returns how many pending sign-ins of known users have not expired by now.
 func (s *signins) CountLive(ctx context.Context, now int64) (n int, err error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return 0, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range s.pending {
 		if e.Expires > now && e.User != "" {

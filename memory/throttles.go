@@ -2,13 +2,12 @@ package memory
 
 import (
 	"context"
-	"sync"
 
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
 type throttles struct {
-	mu    sync.Mutex
+	mu    guard
 	byKey map[string]*counter
 	ends  expiries[*counter]
 }
@@ -27,10 +26,9 @@ func newThrottles() *throttles {
 }
 
 func (t *throttles) Update(ctx context.Context, keys []string, change func([]throttle.Counter) error) error {
-	if err := ctx.Err(); err != nil {
+	if err := t.mu.lock(ctx); err != nil {
 		return err
 	}
-	t.mu.Lock()
 	defer t.mu.Unlock()
 	counters := make([]throttle.Counter, len(keys))
 	for i, key := range keys {
@@ -64,19 +62,11 @@ func (t *throttles) put(key string, next throttle.Counter) {
 }
 
 func (t *throttles) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {
-	if err := ctx.Err(); err != nil {
+	if err := t.mu.lock(ctx); err != nil {
 		return 0, err
 	}
-	t.mu.Lock()
 	defer t.mu.Unlock()
-	for n := range max(limit, 0) {
-		c, ok := t.ends.first(now)
-		if !ok {
-			return n, nil
-		}
-		t.remove(c)
-	}
-	return max(limit, 0), nil
+	return t.ends.removeEnded(now, limit, t.remove), nil
 }
 
 func (t *throttles) remove(c *counter) {

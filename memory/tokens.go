@@ -6,29 +6,28 @@ import (
 	"context"
 	"slices"
 	"strconv"
-	"sync"
 
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 type tokens struct {
-	mu       sync.RWMutex
-	byID     map[token.ID]*tokenEntry
-	byPublic map[string]*tokenEntry
-	byUser   map[string]map[*tokenEntry]struct{}
-	ends     expiries[*tokenEntry] // of tokens that expire
-	created  uint64                // how many tokens were ever created
-	version  uint64                // of the last write; never used twice
+	mu guard
+	index[token.ID, *tokenEntry]
+	ends    expiries[*tokenEntry] // of tokens that expire
+	created uint64                // how many tokens were ever created
+	version uint64                // of the last write; never used twice
 }
 
 type tokenEntry struct {
 	token.Record
 	number uint64 // in the order of creation
-	index  int
+	at     int    // in the heap
 }
 
+func (e *tokenEntry) keys() (token.ID, string, string) { return e.ID, e.PublicID, e.User }
+
 func (e *tokenEntry) end() int64      { return e.Expires }
-func (e *tokenEntry) heapIndex() *int { return &e.index }
+func (e *tokenEntry) heapIndex() *int { return &e.at }
 
 // copy returns a Record that shares nothing with the token.
 func (e *tokenEntry) copy() *token.Record {
@@ -38,14 +37,13 @@ func (e *tokenEntry) copy() *token.Record {
 }
 
 func newTokens() *tokens {
-	return &tokens{byID: map[token.ID]*tokenEntry{}, byPublic: map[string]*tokenEntry{}, byUser: map[string]map[*tokenEntry]struct{}{}}
+	return &tokens{index: newIndex[token.ID, *tokenEntry]()}
 }
 
 func (s *tokens) Create(ctx context.Context, r *token.Record, limit token.Limit) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.byID[r.ID] != nil || s.byPublic[r.PublicID] != nil {
 		return token.ErrExists
@@ -88,10 +86,9 @@ func (s *tokens) makeRoom(r *token.Record, limit token.Limit) bool {
 }
 
 func (s *tokens) Load(ctx context.Context, id token.ID) (*token.Record, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.rlock(ctx); err != nil {
 		return nil, err
 	}
-	s.mu.RLock()
 	defer s.mu.RUnlock()
 	e, ok := s.byID[id]
 	if !ok {
@@ -106,10 +103,9 @@ func (s *tokens) LoadForCheck(ctx context.Context, id token.ID) (*token.Record, 
 }
 
 func (s *tokens) Replace(ctx context.Context, old, new *token.Record) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	e, ok := s.byID[old.ID]
 	switch {
@@ -129,10 +125,9 @@ func (s *tokens) Replace(ctx context.Context, old, new *token.Record) error {
 }
 
 func (s *tokens) Touch(ctx context.Context, uses []token.LastUse) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, use := range uses {
 		if e, ok := s.byID[use.ID]; ok {
@@ -143,10 +138,9 @@ func (s *tokens) Touch(ctx context.Context, uses []token.LastUse) error {
 }
 
 func (s *tokens) Delete(ctx context.Context, id token.ID) error {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e, ok := s.byID[id]; ok {
 		s.remove(e)
@@ -155,10 +149,9 @@ func (s *tokens) Delete(ctx context.Context, id token.ID) error {
 }
 
 func (s *tokens) DeleteUser(ctx context.Context, user string, kinds ...token.Kind) (int, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return 0, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := 0
 	for e := range s.byUser[user] {
@@ -171,83 +164,35 @@ func (s *tokens) DeleteUser(ctx context.Context, user string, kinds ...token.Kin
 }
 
 func (s *tokens) List(ctx context.Context, q token.Query) ([]*token.Record, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.rlock(ctx); err != nil {
 		return nil, err
 	}
-	s.mu.RLock()
 	defer s.mu.RUnlock()
-	var found []*tokenEntry
-	for _, e := range s.candidates(q) {
-		if (q.User == "" || e.User == q.User) && (q.Kind == "" || e.Kind == q.Kind) && (q.After == "" || e.PublicID > q.After) {
-			found = append(found, e)
-		}
-	}
-	slices.SortFunc(found, func(a, b *tokenEntry) int { return cmp.Compare(a.PublicID, b.PublicID) })
-	if q.Limit > 0 && len(found) > q.Limit {
-		found = found[:q.Limit]
-	}
-	records := make([]*token.Record, len(found))
-	for i, e := range found {
-		records[i] = e.copy()
-	}
-	return records, nil
-}
-
-// candidates returns the entries that the best index has for a query.
-func (s *tokens) candidates(q token.Query) (found []*tokenEntry) {
-	switch {
-	case q.PublicID != "":
-		if e, ok := s.byPublic[q.PublicID]; ok {
-			found = append(found, e)
-		}
-	case q.User != "":
-		for e := range s.byUser[q.User] {
-			found = append(found, e)
-		}
-	default:
-		for _, e := range s.byID {
-			found = append(found, e)
-		}
-	}
-	return found
+	found := slices.DeleteFunc(s.candidates(q.PublicID, q.User), func(e *tokenEntry) bool {
+		return q.User != "" && e.User != q.User || q.Kind != "" && e.Kind != q.Kind || q.After != "" && e.PublicID <= q.After
+	})
+	return page(found, q.Limit, (*tokenEntry).copy), nil
 }
 
 func (s *tokens) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.mu.lock(ctx); err != nil {
 		return 0, err
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
-	for n := range max(limit, 0) {
-		e, ok := s.ends.first(now)
-		if !ok {
-			return n, nil
-		}
-		s.remove(e)
-	}
-	return max(limit, 0), nil
+	return s.ends.removeEnded(now, limit, s.remove), nil
 }
 
 // add stores a token, and copies its slices.
 func (s *tokens) add(e *tokenEntry) {
 	e.Record = *e.copy()
-	s.byID[e.ID], s.byPublic[e.PublicID] = e, e
-	if s.byUser[e.User] == nil {
-		s.byUser[e.User] = map[*tokenEntry]struct{}{}
-	}
-	s.byUser[e.User][e] = struct{}{}
+	s.index.add(e)
 	if e.Expires > 0 {
 		s.ends.add(e)
 	}
 }
 
 func (s *tokens) remove(e *tokenEntry) {
-	delete(s.byID, e.ID)
-	delete(s.byPublic, e.PublicID)
-	delete(s.byUser[e.User], e)
-	if len(s.byUser[e.User]) == 0 {
-		delete(s.byUser, e.User)
-	}
+	s.index.remove(e)
 	if e.Expires > 0 {
 		s.ends.remove(e)
 	}

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"sync"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/webhook"
@@ -14,7 +13,7 @@ import (
 type webhooks struct {
 	events *events
 
-	mu  sync.Mutex
+	mu  guard
 	all map[string]*claimed // by URL
 }
 
@@ -51,10 +50,9 @@ func (s *events) lastID() string {
 }
 
 func (w *webhooks) Find(ctx context.Context, url string) (*webhook.Endpoint, error) {
-	if err := ctx.Err(); err != nil {
+	if err := w.mu.lock(ctx); err != nil {
 		return nil, err
 	}
-	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := w.all[url]
 	if c == nil {
@@ -69,10 +67,9 @@ func (c *claimed) endpoint() *webhook.Endpoint {
 }
 
 func (w *webhooks) List(ctx context.Context) ([]*webhook.Endpoint, error) {
-	if err := ctx.Err(); err != nil {
+	if err := w.mu.lock(ctx); err != nil {
 		return nil, err
 	}
-	w.mu.Lock()
 	defer w.mu.Unlock()
 	var all []*webhook.Endpoint
 	for _, url := range slices.Sorted(maps.Keys(w.all)) {
@@ -82,10 +79,9 @@ func (w *webhooks) List(ctx context.Context) ([]*webhook.Endpoint, error) {
 }
 
 func (w *webhooks) Claim(ctx context.Context, url, holder string, now, until int64) (*webhook.Endpoint, error) {
-	if err := ctx.Err(); err != nil {
+	if err := w.mu.lock(ctx); err != nil {
 		return nil, err
 	}
-	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := w.all[url]
 	if c == nil || c.Due > now || c.until > now && c.holder != holder {
@@ -96,10 +92,9 @@ func (w *webhooks) Claim(ctx context.Context, url, holder string, now, until int
 }
 
 func (w *webhooks) Save(ctx context.Context, e *webhook.Endpoint, holder string, until int64) error {
-	if err := ctx.Err(); err != nil {
+	if err := w.mu.lock(ctx); err != nil {
 		return err
 	}
-	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := w.all[e.URL]
 	if c == nil || c.holder != holder {
@@ -110,10 +105,9 @@ func (w *webhooks) Save(ctx context.Context, e *webhook.Endpoint, holder string,
 }
 
 func (w *webhooks) Remove(ctx context.Context, url string) error {
-	if err := ctx.Err(); err != nil {
+	if err := w.mu.lock(ctx); err != nil {
 		return err
 	}
-	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.all, url)
 	return nil
