@@ -19,9 +19,17 @@ export function collectAnswers(context) {
   return { answers, settled: () => Promise.all(pending) };
 }
 
+/** Looks once at all that a page keeps: in what its scripts can read, by place, and in the heap, which takes a second. */
+async function everythingOf(page) {
+  return { ...(await page.evaluate(everythingInReach)), "the heap": await heapOf(page) };
+}
+
 /** Returns the names of the places that contain the secret. */
 export async function placesOf(secret, page, answers = []) {
-  const kept = await page.evaluate(everythingInReach);
+  return placesIn(await everythingOf(page), secret, answers);
+}
+
+function placesIn(kept, secret, answers) {
   const places = Object.keys(kept).filter((place) => kept[place].includes(secret));
   for (const { url, headers, body } of answers) {
     const others = headers.filter(({ name }) => name.toLowerCase() !== "set-cookie"); // scripts can't read it
@@ -29,21 +37,21 @@ export async function placesOf(secret, page, answers = []) {
     if (others.some(({ name, value }) => (name + value).includes(secret))) places.push(`a header of ${url}`);
     if (body.includes(secret)) places.push(`the body of ${url}`);
   }
-  if ((await heapOf(page)).includes(secret)) places.push("the heap");
   return places;
 }
 
 /**
- * Fails if the ticket is anywhere but in its cookie. `inReach` and `inHeap` are texts that the search must find, in what
- * scripts can read and in the heap: otherwise the search itself doesn't work.
+ * Fails if one of the secrets, such as a ticket, is anywhere but in its cookie. `inReach` and `inHeap` are texts that the search must
+ * find, in what scripts can read and in the heap: otherwise the search itself doesn't work.
  */
-export async function checkSecrecy(secret, page, answers, { inReach, inHeap }) {
-  assert.ok(secret.length >= 43, "the secret is too short for a ticket");
+export async function checkSecrecy(secrets, page, answers, { inReach, inHeap }) {
+  assert.ok(secrets.length > 0 && secrets.every((secret) => secret.length >= 43), "a secret is too short for a ticket");
   assert.ok(answers.length > 5, "too few answers were searched");
-  const kept = await page.evaluate(everythingInReach);
-  assert.ok(Object.values(kept).some((text) => text.includes(inReach)), "what scripts can read was not searched");
-  assert.ok((await heapOf(page)).includes(inHeap), "the heap was not searched");
-  assert.deepEqual(await placesOf(secret, page, answers), []);
+  const kept = await everythingOf(page);
+  const { "the heap": heap, ...others } = kept;
+  assert.ok(Object.values(others).some((text) => text.includes(inReach)), "what scripts can read was not searched");
+  assert.ok(heap.includes(inHeap), "the heap was not searched");
+  for (const secret of secrets) assert.deepEqual(placesIn(kept, secret, answers), []);
 }
 
 /** Runs in the page. Returns the text in each place by its name. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { ask, openPage, signIn, startBrowser, ticket } from "../lib/browser.mjs";
+import { ask, openPage, startBrowser, ticket } from "../lib/browser.mjs";
 import { admin, startServer } from "../lib/server.mjs";
 import { startSite } from "../lib/site.mjs";
 
@@ -32,8 +32,21 @@ test("pages that aren't ours", async (t) => {
   // Another port of the same host is the same site to a browser, so cookies go along; localhost is another site.
   const origins = { sibling: `http://127.0.0.1:${port}`, stranger: `http://localhost:${port}` };
 
+  // One window for all, since a new one takes the browser longer than an attack does. Each test begins as another visitor.
+  const page = await openPage(t, browser, { tolerant: true });
+  const { request } = page.context(); // with the cookies of the page
+  const visitor = () => page.context().clearCookies();
+  /** A visitor who is signed in; returns the cookie. */
+  async function signedIn() {
+    await visitor();
+    const { username, password } = admin;
+    assert.equal((await request.post(`${server.url}/api/auth/login`, { data: { username, password } })).status(), 200);
+    return ticket(page);
+  }
+  const me = async () => (await request.get(`${server.url}/api/me`)).status();
+
   /** Opens the page of an attack, presses its button, and gives the server's answer. */
-  async function press(page, origin, html, target) {
+  async function press(origin, html, target) {
     pages["/attack"] = html;
     await page.goto(`${origin}/attack`);
     const answer = page.waitForResponse((r) => r.url() === target && r.request().method() === "POST");
@@ -44,32 +57,27 @@ test("pages that aren't ours", async (t) => {
 
   for (const [who, origin] of Object.entries(origins)) {
     for (const [how, html] of Object.entries(forms)) {
-      await t.test(`F01 F10 E12 login by ${how} of a ${who} is refused`, async (t) => {
-        const page = await openPage(t, browser, { tolerant: true });
+      await t.test(`F01 F10 E12 login by ${how} of a ${who} is refused`, async () => {
+        await visitor();
         const target = `${server.url}/api/auth/login`;
         const logged = server.log.length;
-        const answer = await press(page, origin, html(target), target);
+        const answer = await press(origin, html(target), target);
         assert.equal(answer.status(), 403);
         assert.match(server.log.slice(logged), /malicious_csrf/);
         assert.equal(await ticket(page), undefined, "the victim is signed in to the attacker's account");
       });
-      await t.test(`F01 logout by ${how} of a ${who} is refused`, async (t) => {
-        const page = await openPage(t, browser, { tolerant: true });
-        await signIn(page, server);
-        const before = await ticket(page);
+      await t.test(`F01 logout by ${how} of a ${who} is refused`, async () => {
+        const before = await signedIn();
         const target = `${server.url}/api/auth/logout`;
-        const answer = await press(page, origin, html(target), target);
+        const answer = await press(origin, html(target), target);
         assert.equal(answer.status(), 403);
         assert.deepEqual(await ticket(page), before);
-        await page.goto(`${server.url}/signin`);
-        assert.equal((await ask(page, "/api/me")).status, 200);
+        assert.equal(await me(), 200);
       });
     }
 
-    await t.test(`F01 F05 a ${who}'s script can neither send, nor read, nor end anything`, async (t) => {
-      const page = await openPage(t, browser, { tolerant: true });
-      await signIn(page, server);
-      const before = await ticket(page);
+    await t.test(`F01 F05 a ${who}'s script can neither send, nor read, nor end anything`, async () => {
+      const before = await signedIn();
       await page.goto(`${origin}/`);
       const got = await page.evaluate(async ([url, credentials]) => {
         const body = JSON.stringify(credentials);
@@ -98,12 +106,11 @@ test("pages that aren't ours", async (t) => {
       }, [server.url, { username: admin.username, password: admin.password }]);
       for (const [name, outcome] of Object.entries(got)) assert.equal(outcome, "TypeError", name);
       assert.deepEqual(await ticket(page), before);
-      await page.goto(`${server.url}/signin`);
-      assert.equal((await ask(page, "/api/me")).status, 200);
+      assert.equal(await me(), 200);
     });
 
-    await t.test(`H02 a ${who} can't put the pages into a frame`, async (t) => {
-      const page = await openPage(t, browser, { tolerant: true });
+    await t.test(`H02 a ${who} can't put the pages into a frame`, async () => {
+      await visitor();
       for (const path of ["/signin", "/auth/account", "/auth/setup", "/api/me"]) {
         pages["/attack"] = `<!doctype html><iframe src="${server.url}${path}"></iframe>`;
         await page.goto(`${origin}/attack`);
@@ -113,8 +120,8 @@ test("pages that aren't ours", async (t) => {
       }
     });
 
-    await t.test(`H05 a ${who} that opens the sign-in page has no access to its window`, async (t) => {
-      const page = await openPage(t, browser, { tolerant: true });
+    await t.test(`H05 a ${who} that opens the sign-in page has no access to its window`, async () => {
+      await visitor();
       await page.goto(`${origin}/`);
       const [popup] = await Promise.all([
         page.waitForEvent("popup"),
@@ -126,14 +133,9 @@ test("pages that aren't ours", async (t) => {
     });
   }
 
-  await t.test("A4 K06 a sibling's cookie of the same name signs no visitor in to its account", async (t) => {
-    const attacker = await openPage(t, browser);
-    await signIn(attacker, server);
-    const planted = (await ticket(attacker)).value;
-    const page = await openPage(t, browser, { tolerant: true });
-    await signIn(page, server);
-    const own = (await ticket(page)).value;
-
+  await t.test("A4 K06 a sibling's cookie of the same name signs no visitor in to its account", async () => {
+    const planted = (await signedIn()).value; // the attacker's
+    const own = (await signedIn()).value;
     await page.goto(`${origins.sibling}/`);
     await page.evaluate((value) => {
       document.cookie = `sessionid=${value}; path=/`; // over an HttpOnly cookie: the browser refuses

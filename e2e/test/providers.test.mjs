@@ -370,7 +370,7 @@ function askNode(server, port, path, cookie) {
   });
 }
 
-for (const nodes of [1, 3]) {
+for (const nodes of process.env.CLOAKROOM_LONG ? [1, 3] : [3]) {
   test(`an application gets the tokens of a provider, on ${nodes === 1 ? "one node" : "three nodes"}`, async (t) => {
     const op = await startOP(t);
     const file = await op.settings("example", {
@@ -416,8 +416,8 @@ for (const nodes of [1, 3]) {
     assert.ok(op.tokens.length >= 6, `${op.tokens.length} tokens`);
     const ours = answers.filter(({ url }) => url.startsWith(server.url));
     const stored = await server.stored();
+    await checkSecrecy(op.tokens, page, ours, { inReach: "csrftoken", inHeap: "Keep me signed in" });
     for (const token of op.tokens) {
-      await checkSecrecy(token, page, ours, { inReach: "csrftoken", inHeap: "Keep me signed in" });
       assert.ok(!stored.includes(token), "a token is stored");
       assert.ok(!server.log.includes(token), "a token is in the log");
     }
@@ -463,8 +463,8 @@ test("tokens of a provider stay out of sight", async (t) => {
   const ours = answers.filter(({ url }) => url.startsWith(server.url));
   const stored = await server.stored();
   assert.ok(stored.includes(op.issuer), "what is stored was not searched");
+  await checkSecrecy(op.tokens, page, ours, { inReach: "csrftoken", inHeap: "Keep me signed in" });
   for (const token of op.tokens) {
-    await checkSecrecy(token, page, ours, { inReach: "csrftoken", inHeap: "Keep me signed in" });
     assert.ok(!stored.includes(token), "a token is stored");
     assert.ok(!server.log.includes(token), "a token is in the log");
   }
