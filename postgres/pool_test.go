@@ -60,9 +60,16 @@ func lentStores(t *testing.T, url string, pool *pgxpool.Pool) storetest.Stores {
 // program's connections have another isolation level by default. All of them take a while.
 func TestStoresWithAProgramsOwnPool(t *testing.T) {
 	t.Parallel() // it mostly waits
-	lent := func(t *testing.T) storetest.Stores {
-		url := pgserver.Test(t)
+	used := pgserver.Prepared{Prepare: func(t testing.TB, url string) {
 		program(t, url)
+		pool := lend(t, url, nil)
+		db, err := postgres.Pool{Conns: pool}.Open(t.Context())
+		must(t, err)
+		must(t, db.Close())
+		pool.Close()
+	}}
+	lent := func(t *testing.T) storetest.Stores {
+		url := used.Test(t)
 		pool := lend(t, url, map[string]string{"default_transaction_isolation": "repeatable read"})
 		t.Cleanup(func() {
 			n := 0

@@ -25,7 +25,7 @@ func through(addr, url string) string {
 func TestStoresBehindAPooler(t *testing.T) {
 	t.Parallel() // it mostly waits
 	pooler := pgserver.Shared(t).TestPooler(t)
-	behind := func(t *testing.T) storetest.Stores { return stores(t, through(pooler, pgserver.Test(t))) }
+	behind := func(t *testing.T) storetest.Stores { return stores(t, through(pooler, migrated.Test(t))) }
 	if os.Getenv("CLOAKROOM_LONG") != "" {
 		storetest.Run(t, behind)
 		return

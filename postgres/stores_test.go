@@ -36,7 +36,18 @@ func stores(t *testing.T, url string) storetest.Stores {
 	}
 }
 
+// migrated has our tables, and nothing in them. Other tests make them in an empty database.
+var migrated = pgserver.Prepared{Prepare: func(t testing.TB, url string) {
+	db, err := postgres.Open(t.Context(), url)
+	if err == nil {
+		err = db.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}}
+
 func TestStores(t *testing.T) {
 	t.Parallel() // it mostly waits
-	storetest.Run(t, func(t *testing.T) storetest.Stores { return stores(t, pgserver.Test(t)) })
+	storetest.Run(t, func(t *testing.T) storetest.Stores { return stores(t, migrated.Test(t)) })
 }

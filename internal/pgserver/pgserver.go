@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -37,6 +38,8 @@ type Server struct {
 	watched  *exec.Cmd
 	command  *exec.Cmd
 	ended    chan struct{}
+
+	copies atomic.Int64 // of prepared databases
 
 	mu   sync.Mutex
 	made int      // databases
