@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,8 +45,12 @@ func (b *bench) crowds(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	server, err := serverOf(ctx, s.DB)
+	if err != nil {
+		return err
+	}
 	credentials := c.nodes[0].served.Credentials[:crowdEnds]
-	took, err := c.all(len(credentials), func(i int, on *conn) ([]byte, int) {
+	took, nodes, database, err := c.costly(server, len(credentials), func(i int, on *conn) ([]byte, int) {
 		return request("POST", "/api/auth/logout", on.addr, credentials[i], ""), http.StatusOK
 	})
 	if err != nil {
@@ -53,18 +59,56 @@ func (b *bench) crowds(ctx context.Context) error {
 	rate := float64(len(credentials)) / took.Seconds()
 	b.add("crowd/notices", notices, "NOTIFYs/s", "", 0)
 	b.add(fmt.Sprintf("crowd/sign-outs/%d-clients", crowdClients), rate, "sign-outs/s", "notices", rate/notices)
+	b.add("crowd/sign-out-cpu/nodes", nodes, "µs", "", 0)
+	b.add("crowd/sign-out-cpu/database", database, "µs", "", 0)
 	admin, users, err := administrator(ctx, s)
 	if err != nil {
 		return err
 	}
-	took, err = c.all(len(users), func(i int, on *conn) ([]byte, int) {
+	took, nodes, database, err = c.costly(server, len(users), func(i int, on *conn) ([]byte, int) {
 		return request("POST", "/api/auth/admin/users/"+users[i]+"/disable", on.addr, admin, ""), http.StatusOK
 	})
 	if err != nil {
 		return err
 	}
 	b.add(fmt.Sprintf("crowd/disable-%d-users", len(users)), took.Seconds(), "s", "", 0)
+	b.add("crowd/disable-cpu/nodes", nodes, "µs", "", 0)
+	b.add("crowd/disable-cpu/database", database, "µs", "", 0)
 	return nil
+}
+
+// costly is all, with the processor time of the nodes and of the database's server for each request, in microseconds.
+func (c *cluster) costly(server []int, n int, next func(i int, on *conn) (request []byte, status int)) (took time.Duration, nodes, database float64, err error) {
+	var pids []int
+	for _, node := range c.nodes {
+		pids = append(pids, node.pids...)
+	}
+	ours, theirs := cpuTime(pids), cpuTime(server)
+	took, err = c.all(n, next)
+	each := func(pids []int, before int64) float64 { return float64(cpuTime(pids)-before) / 1000 / float64(n) }
+	return took, each(pids, ours), each(server, theirs), err
+}
+
+// serverOf returns the first process of the server of a database on this machine.
+func serverOf(ctx context.Context, url string) (pids []int, err error) {
+	on, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	defer on.Close(ctx)
+	var backend, parent int
+	if err := on.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&backend); err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", backend))
+	if err != nil {
+		return nil, err
+	}
+	_, rest, _ := strings.Cut(string(text), ") ") // after the name of the program
+	if _, err := fmt.Sscanf(rest, "%1s %d", new(string), &parent); err != nil {
+		return nil, err
+	}
+	return []int{parent}, nil
 }
 
 // all sends n requests to the nodes in turn, by as many clients as a crowd has, and returns how long that took.

@@ -117,14 +117,21 @@ func (s *sessions) Touch(ctx context.Context, uses []session.LastUse) error {
 }
 
 func (s *sessions) Delete(ctx context.Context, id session.ID) error {
+	_, err := s.Remove(ctx, id)
+	return err
+}
+
+// Remove implements removal.Remover.
+func (s *sessions) Remove(ctx context.Context, id session.ID) (removed bool, err error) {
 	if err := s.mu.lock(ctx); err != nil {
-		return err
+		return false, err
 	}
 	defer s.mu.Unlock()
-	if e, ok := s.byID[id]; ok {
+	e, ok := s.byID[id]
+	if ok {
 		s.remove(e)
 	}
-	return nil
+	return ok, nil
 }
 
 func (s *sessions) DeleteUser(ctx context.Context, user string, except session.ID) (int, error) {

@@ -59,8 +59,13 @@ var dialect = sqlstore.Dialect{
 		"set_config('synchronous_commit', 'local', true)",
 	DeleteAmong:  "DELETE FROM sessions WHERE id = ANY (ARRAY(SELECT id FROM sessions WHERE id = ANY ($1::bytea[]) ORDER BY id FOR UPDATE))",
 	LockSessions: "SELECT 1 FROM sessions WHERE user_id = $1 ORDER BY id FOR UPDATE",
-	// Shared, so that no transaction waits for another.
-	LockEvents: "SELECT pg_advisory_xact_lock_shared(" + lockEvents + ")",
+	// IDs are taken in the order of the rows, once the filter has taken the lock. That is shared, so that no transaction waits for another.
+	AddEvents: `INSERT INTO audit (at, name, outcome, actor, subject, login, session, address, agent, request, detail)
+		SELECT e.at, e.name, e.outcome, e.actor, e.subject, e.login, e.session, e.address, e.agent, e.request, e.detail
+		FROM unnest($1::bigint[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[], $9::bytea[],
+			$10::bytea[], $11::bytea[]) WITH ORDINALITY
+			AS e (at, name, outcome, actor, subject, login, session, address, agent, request, detail, place)
+		WHERE (SELECT pg_advisory_xact_lock_shared(` + lockEvents + `)) IS NOT NULL ORDER BY e.place RETURNING id`,
 	AddingEvents: "SELECT virtualtransaction FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 " +
 		"AND classid::bigint = " + lockEvents + " >> 32 AND objid::bigint = " + lockEvents + " & 4294967295 " +
 		"AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/endreason"
+	"github.com/cloakroom-auth/cloakroom/internal/removal"
 	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
@@ -35,8 +36,7 @@ func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	for _, id := range ids {
-		// The session may have been rotated to a ticket that the browser hasn't received yet. It ends nevertheless.
-		records, err := m.Store.List(ctx, Query{FormerID: id})
+		records, err := m.named(ctx, id)
 		if err != nil {
 			return fmt.Errorf("find session: %w", err)
 		}
@@ -52,6 +52,19 @@ func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request) error {
 	}
 	q.set(nil)
 	return nil
+}
+
+// named returns the session with this ID; or if there is none, the one that had it before a rotation to a ticket that the browser hasn't
+// received yet, and which ends nevertheless.
+func (m *Manager) named(ctx context.Context, id ID) ([]*Record, error) {
+	r, _, err := view(ctx, m.Store, nil, id)
+	switch {
+	case err == nil:
+		return []*Record{r}, nil
+	case errors.Is(err, ErrNotFound):
+		return m.Store.List(ctx, Query{FormerID: id})
+	}
+	return nil, err
 }
 
 func (m *Manager) signOut(ctx context.Context, r *Record) error {
@@ -88,14 +101,17 @@ func (m *Manager) Revoke(ctx context.Context, user, id string) error {
 }
 
 // delete removes the session of r under its present ticket. A rotation may change the ticket between the read and the
-// delete, so delete repeats both until the session is gone.
+// delete, so delete repeats both until it has removed the session, or the session is gone.
 func (m *Manager) delete(ctx context.Context, r *Record) error {
 	for r != nil {
 		m.dropPendingUse(r.ID)
-		if err := m.Store.Delete(ctx, r.ID); err != nil {
+		removed, err := removal.Remove(ctx, m.Store, r.ID)
+		if err != nil {
 			return fmt.Errorf("end session: %w", err)
 		}
-		var err error
+		if removed {
+			return nil
+		}
 		if r, err = m.find(ctx, r.User, r.PublicID); err != nil {
 			return err
 		}

@@ -1,11 +1,13 @@
 package session_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"sync"
 	"testing"
 
+	"github.com/cloakroom-auth/cloakroom/internal/removal"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -139,36 +141,68 @@ func TestASignOutWithATicketFromBeforeARotationEndsTheSession(t *testing.T) {
 
 // TestASignOutIsNotOutrunByARotation rotates at the worst moments: between what the sign-out reads and what it deletes.
 func TestASignOutIsNotOutrunByARotation(t *testing.T) {
-	for _, moment := range []string{"Delete", "List"} {
-		for _, looked := range []bool{false, true} {
-			m := newManager()
-			inner := m.Store
-			v := &visitor{t: t, m: m}
-			v.signIn(session.SignIn{User: "1"})
-			other := &visitor{t: t, m: &session.Manager{Store: inner}, cookie: v.cookie}
-			rotated := false
-			m.Store = &watched{Store: inner, before: func(method string) error {
-				if method == moment && !rotated {
-					rotated = true
-					if _, err := other.reauthenticate(""); err != nil && !errors.Is(err, session.ErrEnded) {
-						t.Error(err)
-					}
-				}
-				return nil
-			}}
-			v.serve(func(w http.ResponseWriter, r *http.Request) {
-				if looked {
-					if s, err := session.FromContext(r.Context()); s == nil || err != nil {
-						t.Errorf("%v, %v", s, err)
-					}
-				}
-				if err := m.SignOut(w, r); err != nil {
+	t.Attr("threat", "X01")
+	for _, c := range []struct {
+		moment        string
+		looked, tells bool // tells: the store tells whether it has removed a session
+	}{
+		{"Load", false, false}, {"Delete", false, false}, {"List", false, false}, {"Delete", true, false}, {"List", true, false},
+		{"Load", false, true}, {"Delete", false, true}, {"Delete", true, true},
+	} {
+		m := newManager()
+		inner := m.Store
+		v := &visitor{t: t, m: m}
+		v.signIn(session.SignIn{User: "1"})
+		other := &visitor{t: t, m: &session.Manager{Store: inner}, cookie: v.cookie}
+		rotated := false
+		w := &watched{Store: inner, before: func(method string) error {
+			if method == c.moment && !rotated {
+				rotated = true
+				if _, err := other.reauthenticate(""); err != nil && !errors.Is(err, session.ErrEnded) {
 					t.Error(err)
 				}
-			})
-			if !rotated || other.alive() || len(rows(t, inner)) != 0 {
-				t.Errorf("looked %v, rotated %v before %s: the session lives under its new ticket", looked, rotated, moment)
 			}
+			return nil
+		}}
+		m.Store = w
+		if c.tells {
+			m.Store = telling{w}
 		}
+		v.serve(func(w http.ResponseWriter, r *http.Request) {
+			if c.looked {
+				if s, err := session.FromContext(r.Context()); s == nil || err != nil {
+					t.Errorf("%v, %v", s, err)
+				}
+			}
+			if err := m.SignOut(w, r); err != nil {
+				t.Error(err)
+			}
+		})
+		if !rotated || other.alive() || len(rows(t, inner)) != 0 {
+			t.Errorf("%+v, rotated %v: the session lives under its new ticket", c, rotated)
+		}
+	}
+}
+
+// telling is a watched store that is a removal.Remover.
+type telling struct{ *watched }
+
+func (s telling) Remove(ctx context.Context, id session.ID) (removed bool, err error) {
+	err = s.call("Delete", func() error { removed, err = removal.Remove(ctx, s.Store, id); return err })
+	return removed, err
+}
+
+// TestARevocationThatRemovedTheSessionDoesNotLookAgain: the store has told that it was there.
+func TestARevocationThatRemovedTheSessionDoesNotLookAgain(t *testing.T) {
+	m := newManager()
+	v := &visitor{t: t, m: m}
+	s := v.signIn(session.SignIn{User: "1"})
+	calls := map[string]int{}
+	m.Store = telling{&watched{Store: m.Store, before: func(method string) error { calls[method]++; return nil }}}
+	if err := m.Revoke(t.Context(), "1", s.ID); err != nil {
+		t.Fatal(err)
+	}
+	if calls["List"] != 1 || calls["Delete"] != 1 || v.alive() {
+		t.Errorf("%v", calls)
 	}
 }

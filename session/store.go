@@ -93,7 +93,13 @@ type Store interface {
 	// by then. It changes no version and no data, and creates nothing; unknown IDs are skipped.
 	Touch(ctx context.Context, uses []LastUse) error
 
-	// Delete removes a session. It is no error if there is none.
+	// Delete removes a session. It is no error if there is none. A Store may also have
+	//
+	//	Remove(ctx context.Context, id ID) (removed bool, err error)
+	//
+	// which is Delete and tells whether there was one. Then the [Manager] needn't look whether it has ended the session, or has
+	// missed it because its ticket was rotated meanwhile. Remove may report false although it has removed the session; never
+	// true if there was none.
 	Delete(ctx context.Context, id ID) error
 
 	// DeleteUser removes all sessions of a user except the one with the ID except (the zero ID excepts none), and returns

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/cloakroom-auth/cloakroom/internal/removal"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -66,6 +67,44 @@ var sessionDeleteCases = []testCase[session.Store]{
 			ok(t, s.Delete(t.Context(), id(2)))
 			ok(t, s.Delete(t.Context(), session.ID{}))
 			loads(t, s, r)
+		},
+	},
+	{
+		"Remove says whether there was a session", "Remove reports whether it has removed a session; never true if there was none",
+		func(t *testing.T, s session.Store) {
+			_, tells := s.(removal.Remover[session.ID])
+			removes := func(n int, want bool) {
+				t.Helper()
+				removed, err := removal.Remove(t.Context(), s, id(n))
+				ok(t, err)
+				if removed != want {
+					t.Errorf("Remove of %d reported %v", n, removed)
+				}
+			}
+			created(t, s, 1, "ann")
+			removes(1, tells)
+			gone(t, s, 1)
+			removes(1, false)
+			old := created(t, s, 2, "ann")
+			next := changed(old, func(r *session.Record) { r.ID = id(3) })
+			ok(t, s.Replace(t.Context(), old, next))
+			removes(2, false)
+			loads(t, s, next)
+			removes(3, tells)
+		},
+	},
+	{
+		"Remove says so of each of many sessions", "Remove reports … never true if there was none",
+		func(t *testing.T, s session.Store) {
+			for n := 0; n < 40; n += 2 {
+				created(t, s, n, "ann")
+			}
+			together(40, func(n int) {
+				if removed, err := removal.Remove(t.Context(), s, id(n)); err != nil || removed && n%2 == 1 {
+					t.Errorf("Remove of %d: %v, %v", n, removed, err)
+				}
+			})
+			lists(t, s, session.Query{})
 		},
 	},
 	{

@@ -3,6 +3,7 @@ package hooked
 import (
 	"context"
 
+	"github.com/cloakroom-auth/cloakroom/internal/removal"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -28,7 +29,13 @@ func (h sessions) Touch(ctx context.Context, uses []session.LastUse) error {
 }
 
 func (h sessions) Delete(ctx context.Context, id session.ID) error {
-	return h.hook(ctx, "session.Delete", func() error { return h.store.Delete(ctx, id) })
+	_, err := h.Remove(ctx, id)
+	return err
+}
+
+// Remove implements removal.Remover, under the name of Delete.
+func (h sessions) Remove(ctx context.Context, id session.ID) (removed bool, err error) {
+	return result(ctx, h.hook, "session.Delete", func() (bool, error) { return removal.Remove(ctx, h.store, id) })
 }
 
 func (h sessions) DeleteUser(ctx context.Context, user string, except session.ID) (int, error) {

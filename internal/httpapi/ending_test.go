@@ -155,7 +155,7 @@ func (s *server) deadEverywhere(t *testing.T, what, ticket string) {
 // TestASignOutThatIsNotStoredFails: the response is 503, the cookie stays, and the next try succeeds.
 func TestASignOutThatIsNotStoredFails(t *testing.T) {
 	t.Attr("threat", "B4")
-	for _, failing := range []string{"session.List", "session.Delete"} {
+	for _, failing := range []string{"session.Load", "session.Delete"} {
 		prepare := func(plan *storetest.FaultPlan) (*server, *client) {
 			inner := inMemory(t)
 			s := start(t, options{stores: func(*testing.T) stores { return faulty(inner, plan) }})

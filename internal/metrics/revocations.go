@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/internal/removal"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -40,7 +41,14 @@ func (r revocations) Replace(ctx context.Context, old, new *session.Record) erro
 }
 
 func (r revocations) Delete(ctx context.Context, id session.ID) error {
-	return r.m.revoke(ctx, func(ctx context.Context) error { return r.Store.Delete(ctx, id) })
+	_, err := r.Remove(ctx, id)
+	return err
+}
+
+// Remove implements removal.Remover.
+func (r revocations) Remove(ctx context.Context, id session.ID) (removed bool, err error) {
+	err = r.m.revoke(ctx, func(ctx context.Context) error { removed, err = removal.Remove(ctx, r.Store, id); return err })
+	return removed, err
 }
 
 func (r revocations) DeleteUser(ctx context.Context, user string, except session.ID) (n int, err error) {

@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache/fence"
+	"github.com/cloakroom-auth/cloakroom/internal/removal"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -81,7 +82,17 @@ func (s *sessions) Touch(ctx context.Context, uses []session.LastUse) error {
 // Delete is fenced even if there is no such session: another node may be about to end it, and this answer must not overtake
 // that node's.
 func (s *sessions) Delete(ctx context.Context, id session.ID) error {
-	return s.cache.fenced(ctx, func(ctx context.Context) error { return s.Store.Delete(ctx, id) }, s.view.key(id))
+	_, err := s.Remove(ctx, id)
+	return err
+}
+
+// Remove implements removal.Remover, as Delete.
+func (s *sessions) Remove(ctx context.Context, id session.ID) (removed bool, err error) {
+	err = s.cache.fenced(ctx, func(ctx context.Context) error {
+		removed, err = removal.Remove(ctx, s.Store, id)
+		return err
+	}, s.view.key(id))
+	return removed && err == nil, err
 }
 
 func (s *sessions) DeleteUser(ctx context.Context, user string, except session.ID) (n int, err error) {

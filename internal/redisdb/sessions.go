@@ -110,10 +110,17 @@ func (s *sessions) Touch(ctx context.Context, uses []session.LastUse) error {
 }
 
 func (s *sessions) Delete(ctx context.Context, id session.ID) error {
-	if _, err := run(ctx, s.client, deleteScript, string(id[:])); err != nil {
-		return fmt.Errorf("delete session: %w", err)
+	_, err := s.Remove(ctx, id)
+	return err
+}
+
+// Remove implements removal.Remover.
+func (s *sessions) Remove(ctx context.Context, id session.ID) (removed bool, err error) {
+	n, err := number(ctx, s.client, deleteScript, string(id[:]))
+	if err != nil {
+		return false, fmt.Errorf("delete session: %w", err)
 	}
-	return nil
+	return n > 0, nil
 }
 
 func (s *sessions) DeleteUser(ctx context.Context, user string, except session.ID) (int, error) {

@@ -15,7 +15,7 @@ type events struct {
 	read, write *sql.DB
 	dialect     Dialect
 
-	lock, add, deleteOlder *statement
+	add, addAll, deleteOlder *statement // addAll is nil: each is added by itself
 }
 
 const eventColumns = `at, name, outcome, actor, subject, login, session, address, agent, request, detail`
@@ -24,8 +24,8 @@ func newEvents(p *preparer) *events {
 	return &events{
 		read: p.read, write: p.write, dialect: p.dialect,
 
-		lock:        p.locking(p.dialect.LockEvents),
 		add:         p.writing(`INSERT INTO audit (` + eventColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id`),
+		addAll:      p.locking(p.dialect.AddEvents),
 		deleteOlder: p.writing(`DELETE FROM audit WHERE at < $1 AND ` + p.dialect.among(`id`, `SELECT id FROM audit WHERE at < $1 ORDER BY at LIMIT $2`+p.dialect.SkipLocked) + p.alone()),
 	}
 }
@@ -34,32 +34,75 @@ func (s *events) Append(ctx context.Context, events []*audit.Event) error {
 	if len(events) == 0 {
 		return ctx.Err()
 	}
-	ids := make([]string, len(events))
-	err := s.dialect.transaction(ctx, s.write, func(t tx) error {
-		if _, err := t.exec(s.lock); err != nil {
-			return fmt.Errorf("lock audit events: %w", err)
+	rows := make([][]any, len(events))
+	for i, e := range events {
+		var err error
+		if rows[i], err = s.values(e); err != nil {
+			return err
 		}
-		for i, e := range events {
-			values, err := s.values(e)
-			if err != nil {
-				return err
-			}
+	}
+	add := s.addEach
+	if s.addAll != nil {
+		add = s.addTogether
+	}
+	ids, err := add(ctx, rows)
+	if err != nil {
+		return err
+	}
+	if len(ids) != len(events) {
+		return fmt.Errorf("add audit events: %d rows were added for %d", len(ids), len(events))
+	}
+	for i, e := range events {
+		e.ID = strconv.FormatInt(ids[i], 10)
+	}
+	return nil
+}
+
+// addEach adds events one by one in a transaction, and returns their IDs.
+func (s *events) addEach(ctx context.Context, rows [][]any) (ids []int64, err error) {
+	err = s.dialect.transaction(ctx, s.write, func(t tx) error {
+		ids = nil
+		for _, values := range rows {
 			var id int64
 			if err := t.queryRow(s.add, values...).Scan(&id); err != nil {
 				return fmt.Errorf("add audit event: %w", err)
 			}
-			ids[i] = strconv.FormatInt(id, 10)
+			ids = append(ids, id)
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	for i, e := range events {
-		e.ID = ids[i]
-	}
-	return nil
+	return ids, err
 }
+
+// addTogether adds events with one statement, and returns their IDs. An event whose connection was lost may be added twice, as after an
+// error of Append.
+func (s *events) addTogether(ctx context.Context, rows [][]any) (ids []int64, err error) {
+	at := make([]int64, len(rows))
+	texts := make([][][]byte, len(rows[0])-1)
+	for i, values := range rows {
+		at[i] = values[0].(int64)
+		for column, value := range values[1:] {
+			texts[column] = append(texts[column], value.([]byte))
+		}
+	}
+	args := []any{at}
+	for _, column := range texts {
+		args = append(args, column)
+	}
+	repeatable := func(err error) bool {
+		return s.dialect.Undone != nil && s.dialect.Undone(err) || s.dialect.Lost != nil && s.dialect.Lost(err)
+	}
+	err = retry(ctx, repeatable, func() error {
+		ids, err = collect(func() (*sql.Rows, error) { return s.addAll.QueryContext(ctx, args...) }, scanID)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("add audit events: %w", err)
+	}
+	return ids, nil
+}
+
+func scanID(row scanner) (id int64, err error) { return id, row.Scan(&id) }
 
 // values returns an event's fields in the order of eventColumns.
 func (s *events) values(e *audit.Event) ([]any, error) {

@@ -19,8 +19,8 @@ const (
 // groupCommit gathers the ends of single sessions: while batches are being written, the next ends share a batch, and so a
 // statement and a commit. Its zero value is not ready: see newGroupCommit.
 type groupCommit struct {
-	write   func(ctx context.Context, ids [][]byte) error
-	writing chan struct{} // held while a batch is being written
+	write   func(ctx context.Context, ids [][]byte) (all bool, err error) // all: it has ended as many sessions as there are IDs
+	writing chan struct{}                                                 // held while a batch is being written
 
 	mu        sync.Mutex
 	gathering *batch // the next batch, if an end waits for it
@@ -30,6 +30,7 @@ type groupCommit struct {
 type batch struct {
 	members []*member
 	done    chan struct{} // closed when it was written, or wasn't, with err
+	all     bool          // each of its sessions was there
 	err     error
 	cut     bool // it was given up at the deadline of one of its members
 }
@@ -41,28 +42,29 @@ type member struct {
 	late bool
 }
 
-func newGroupCommit(write func(ctx context.Context, ids [][]byte) error) *groupCommit {
+func newGroupCommit(write func(ctx context.Context, ids [][]byte) (all bool, err error)) *groupCommit {
 	return &groupCommit{write: write, writing: make(chan struct{}, concurrentBatches)}
 }
 
-// end ends a session. If ctx ends before, it is unknown whether the session has ended.
-func (g *groupCommit) end(ctx context.Context, id session.ID) error {
+// end ends a session. If ctx ends before, it is unknown whether the session has ended. removed reports whether there was one, and is
+// false if one of those was missing that share its batch.
+func (g *groupCommit) end(ctx context.Context, id session.ID) (removed bool, err error) {
 	for {
 		if err := ctx.Err(); err != nil {
-			return err
+			return false, err
 		}
 		m := &member{ctx: ctx, id: id}
 		b := g.join(m)
 		select {
 		case <-b.done:
 		case <-ctx.Done():
-			return ctx.Err()
+			return false, ctx.Err()
 		}
 		switch {
 		case m.late:
-			return ctx.Err()
+			return false, ctx.Err()
 		case !b.cut || ctx.Err() != nil:
-			return b.err
+			return b.all, b.err
 		}
 	}
 }
@@ -116,6 +118,6 @@ func (g *groupCommit) run(b *batch) {
 			defer cancel()
 		}
 	}
-	b.err = g.write(ctx, ids)
+	b.all, b.err = g.write(ctx, ids)
 	b.cut = b.err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded)
 }

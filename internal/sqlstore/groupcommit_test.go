@@ -20,7 +20,7 @@ type slowWrites struct {
 	stuck   bool
 }
 
-func (w *slowWrites) write(ctx context.Context, ids [][]byte) error {
+func (w *slowWrites) write(ctx context.Context, ids [][]byte) (all bool, err error) {
 	w.mu.Lock()
 	var firsts []byte
 	for _, id := range ids {
@@ -34,9 +34,9 @@ func (w *slowWrites) write(ctx context.Context, ids [][]byte) error {
 	w.mu.Unlock()
 	select {
 	case <-time.After(pause):
-		return fail
+		return fail == nil, fail
 	case <-ctx.Done():
-		return ctx.Err()
+		return false, ctx.Err()
 	}
 }
 
@@ -48,8 +48,8 @@ func TestEndsShareAWrite(t *testing.T) {
 		var group sync.WaitGroup
 		for i := range 40 {
 			group.Go(func() {
-				if err := g.end(t.Context(), session.ID{byte(i)}); err != nil {
-					t.Error(err)
+				if all, err := g.end(t.Context(), session.ID{byte(i)}); err != nil || !all {
+					t.Error(all, err)
 				}
 				w.mu.Lock()
 				defer w.mu.Unlock()
@@ -83,7 +83,7 @@ func TestABatchThatFailedIsAnErrorForAll(t *testing.T) {
 		var group sync.WaitGroup
 		for i := range 10 {
 			group.Go(func() {
-				if err := g.end(t.Context(), session.ID{byte(i)}); !errors.Is(err, broken) {
+				if _, err := g.end(t.Context(), session.ID{byte(i)}); !errors.Is(err, broken) {
 					t.Errorf("end %d: %v", i, err)
 				}
 			})
@@ -96,7 +96,7 @@ func TestABatchThatFailedIsAnErrorForAll(t *testing.T) {
 func busy(t *testing.T, g *groupCommit, group *sync.WaitGroup) {
 	for i := range concurrentBatches {
 		group.Go(func() {
-			if err := g.end(t.Context(), session.ID{byte(200 + i)}); err != nil {
+			if _, err := g.end(t.Context(), session.ID{byte(200 + i)}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -117,7 +117,7 @@ func TestAnEndThatIsGivenUpIsNotWritten(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 			defer cancel()
 			group.Go(func() {
-				err := g.end(ctx, session.ID{byte(i)})
+				_, err := g.end(ctx, session.ID{byte(i)})
 				w.mu.Lock()
 				defer w.mu.Unlock()
 				if err == nil && !slices.Contains(slices.Concat(w.batches...), byte(i)) {
@@ -157,13 +157,13 @@ func TestABatchEndsAtItsFirstDeadline(t *testing.T) {
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		group.Go(func() {
-			if err := g.end(short, session.ID{1}); !errors.Is(err, context.DeadlineExceeded) {
+			if _, err := g.end(short, session.ID{1}); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("the first: %v", err)
 			}
 		})
 		synctest.Wait()
 		group.Go(func() {
-			if err := g.end(t.Context(), session.ID{2}); err != nil {
+			if _, err := g.end(t.Context(), session.ID{2}); err != nil {
 				t.Errorf("the second: %v", err)
 			}
 		})

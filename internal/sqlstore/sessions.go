@@ -154,27 +154,36 @@ func (s *sessions) replaceError(t tx, id session.ID) error {
 }
 
 func (s *sessions) Delete(ctx context.Context, id session.ID) error {
-	end := func() error { return s.deleteEach(ctx, [][]byte{id[:]}) }
-	if s.ends != nil {
-		end = func() error { return s.ends.end(ctx, id) }
-	}
-	if err := end(); err != nil {
-		return fmt.Errorf("delete session: %w", err)
-	}
-	return nil
+	_, err := s.Remove(ctx, id)
+	return err
 }
 
-// deleteEach deletes these sessions with one statement.
-func (s *sessions) deleteEach(ctx context.Context, ids [][]byte) error {
+// Remove implements removal.Remover.
+func (s *sessions) Remove(ctx context.Context, id session.ID) (removed bool, err error) {
+	if s.ends != nil {
+		removed, err = s.ends.end(ctx, id)
+	} else {
+		removed, err = s.deleteEach(ctx, [][]byte{id[:]})
+	}
+	if err != nil {
+		return false, fmt.Errorf("delete session: %w", err)
+	}
+	return removed, nil
+}
+
+// deleteEach deletes these sessions with one statement, and reports whether it has deleted as many.
+func (s *sessions) deleteEach(ctx context.Context, ids [][]byte) (all bool, err error) {
+	n := 0
 	// Repeating is right whether or not the statement was done before the connection was lost.
-	return retry(ctx, s.dialect.Lost, func() (err error) {
+	err = retry(ctx, s.dialect.Lost, func() (err error) {
 		if len(ids) == 1 {
-			_, err = s.delete.ExecContext(ctx, ids[0])
+			n, err = affected(s.delete.ExecContext(ctx, ids[0]))
 		} else {
-			_, err = s.deleteAmong.ExecContext(ctx, ids)
+			n, err = affected(s.deleteAmong.ExecContext(ctx, ids))
 		}
 		return err
 	})
+	return err == nil && n == len(ids), err
 }
 
 func (s *sessions) DeleteUser(ctx context.Context, user string, except session.ID) (int, error) {

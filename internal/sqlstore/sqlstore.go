@@ -54,10 +54,14 @@ type Dialect struct {
 	LockCounter  string // no other transaction runs this statement for the counter with the key $1, whether it exists or not
 	LockTokens   string // no other transaction runs this statement for the user $1: for their tokens, recovery codes, links and pending sign-ins
 	LockSessions string // no other transaction changes the sessions of the user $1; locks them in the order of IDs
-	LockEvents   string // other transactions see by AddingEvents that this one adds audit events; several may run it at a time
 	Alone        string // a condition: no other transaction that evaluated it is in progress
 
-	AddingEvents string // a query: the transactions that have run LockEvents; empty: IDs of events become visible in their order
+	// AddEvents is the INSERT of audit events for an array of each column, $1 to $11, and returns their IDs in the
+	// order of the arrays. Other transactions see by AddingEvents that it adds events, from before it takes an ID. Empty: events are added one
+	// by one.
+	AddEvents string
+
+	AddingEvents string // a query: the transactions that are adding events; empty: IDs of events become visible in their order
 
 	Touch string // the UPDATE of sessions.touch, for the arrays $1, $2 and $3 at once; empty: uses are written one by one
 	// DeleteAmong deletes the sessions whose IDs are in the array $1, and locks them in the order of IDs before; empty: each is

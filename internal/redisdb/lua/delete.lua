@@ -1,3 +1,4 @@
--- ARGV: the ID.
+-- ARGV: the ID. Returns how many sessions were deleted: 0 or 1.
 local text = redis.call('GET', SESSION .. ARGV[1])
-if text then remove(unpack_session(text)) end
+if not text then return 0 end
+return remove(unpack_session(text))
