@@ -147,6 +147,32 @@ func TestAnAnswerToAProxyIsSmall(t *testing.T) {
 	}
 }
 
+// TestOnlyARefusalToAProxyHasHeadersForBrowsers: the proxy passes a refusal on to the browser, and no header of an answer that allows but those
+// that it is told to. Neither may be cached.
+func TestOnlyARefusalToAProxyHasHeadersForBrowsers(t *testing.T) {
+	t.Attr("threat", "H03")
+	f := startAlone(t, "--trusted-proxy", "127.0.0.1")
+	about := func(uri string) reply {
+		return f.question(t, "/api/authz/forward-auth", "X-Forwarded-Method: GET", "X-Forwarded-Proto: https", "X-Forwarded-Host: "+f.host, "X-Forwarded-Uri: "+uri)
+	}
+	allowed, refused := about("/health"), about("/private")
+	if allowed.status != 200 || refused.status != 401 {
+		t.Fatalf("%s, and %s", allowed, refused)
+	}
+	for _, name := range []string{
+		"X-Content-Type-Options", "Referrer-Policy", "Cross-Origin-Resource-Policy", "Cross-Origin-Opener-Policy", "Content-Security-Policy",
+	} {
+		if allowed.header[name] != nil || len(refused.header[name]) != 1 {
+			t.Errorf("%s: %q if the request is allowed, and %q if it is refused", name, allowed.header[name], refused.header[name])
+		}
+	}
+	for _, r := range []reply{allowed, refused} {
+		if r.header.Get("Cache-Control") != "no-store" || !strings.Contains(strings.Join(r.header["Vary"], ","), "Cookie") {
+			t.Errorf("%s: Cache-Control %q, Vary %q", r, r.header["Cache-Control"], r.header["Vary"])
+		}
+	}
+}
+
 // nginx takes 401 and 403 for a refusal, and every other status except 2xx for a failure.
 func TestNginxGetsOnlyStatusesThatItKnows(t *testing.T) {
 	f := startAlone(t, "--trusted-proxy", "127.0.0.1")
