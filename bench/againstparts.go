@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -78,15 +80,53 @@ func (b *bench) againstAuthRequest(ctx context.Context, paths map[string]string)
 			return err
 		}
 	}
-	if err := front(limitAuthRequest, func(string) (*child, error) { return b.begin(ctx, limitAuthRequest) }); err != nil {
+	headers, err := b.authHeaders(ctx, fronts)
+	if err != nil {
 		return err
+	}
+	for name, header := range map[string]http.Header{limitAuthRequest: nil, limitSameHeaders: headers} {
+		err := front(name, func(string) (*child, error) {
+			s, err := b.spec(ctx, name)
+			if err != nil {
+				return nil, err
+			}
+			s.Header = header
+			return b.start(ctx, s)
+		})
+		if err != nil {
+			return err
+		}
 	}
 	both, err := b.beside(ctx, fronts)
 	if err != nil {
 		return err
 	}
-	b.compareBuilds(both, "front", "auth-request", []string{limitAuthRequest})
+	b.compareBuilds(both, "front", "auth-request", []string{limitAuthRequest, limitSameHeaders})
 	return nil
+}
+
+// authHeaders returns what this command, which one of the proxies asks, answers to a question about a user who is signed in.
+func (b *bench) authHeaders(ctx context.Context, fronts []*child) (http.Header, error) {
+	i := slices.IndexFunc(fronts, func(c *child) bool { return c.name == thisBuild })
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+fronts[i].asked.served.Addr+"/api/authz/auth-request", nil)
+	if err != nil {
+		return nil, err
+	}
+	name, value := split(fronts[i].served.Credentials[0])
+	r.Header.Set(name, value)
+	r.Header.Set("X-Original-Method", http.MethodGet)
+	r.Header.Set("X-Original-URL", "http://"+fronts[i].served.Addr+"/orders")
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the question about a request is answered by %s", answer.Status)
+	}
+	answer.Header.Del("Date")
+	answer.Header.Del("Content-Length")
+	return answer.Header, nil
 }
 
 // againstSignIns compares sign-ins on SQLite with the hash of the same password alone.

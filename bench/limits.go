@@ -35,11 +35,19 @@ const (
 // limits are the limits of strict checks, by database.
 var limits = map[string]string{"sqlite": limitSQLite, "postgres": limitPostgres, "redis": limitRedis}
 
-// limitAuthRequest answers each question of a proxy with 200 and nothing else.
-const limitAuthRequest = "limit/auth-request"
+// The limits of what a proxy asks answer each question with 200 at once: with nothing else, or with the headers that the command answers.
+const (
+	limitAuthRequest = "limit/auth-request"
+	limitSameHeaders = "limit/same-headers"
+)
 
-func buildLimitAuthRequest(spec) (http.Handler, []string, error) {
-	answer := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+// buildLimitAuthRequest writes the header of the spec, if there is one.
+func buildLimitAuthRequest(s spec) (http.Handler, []string, error) {
+	answer := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for name, values := range s.Header {
+			w.Header()[name] = values
+		}
+	})
 	return answer, []string{"Cookie: sessionid=" + rand.Text() + rand.Text()[:17]}, nil
 }
 

@@ -50,7 +50,7 @@ func build(s spec, addr string) (http.Handler, []string, error) {
 		return buildLimitFenced(s)
 	case limitSQLite:
 		return buildLimitSQLite(s)
-	case limitAuthRequest:
+	case limitAuthRequest, limitSameHeaders:
 		return buildLimitAuthRequest(s)
 	case limitPostgres:
 		return buildLimitPostgres(s)
