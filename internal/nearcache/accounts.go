@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/foreseen"
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache/fence"
 )
 
@@ -117,27 +118,31 @@ func (a *accounts) Delete(ctx context.Context, id string) error {
 }
 
 // Transact is fenced if it changes what may be cached. What it changes is known only after do has run, so it runs first without a
-// fence, is rolled back, and runs again behind a fence. If it changes something else then, it runs once more.
+// fence and without those changes, is rolled back, and runs again behind a fence. If it changes something else then, it runs once more.
+// What is known beforehand is fenced the first time ([foreseen.User]).
 func (a *accounts) Transact(ctx context.Context, do func(account.Tx) error) error {
 	var fenced []fence.Key
 	run := func(ctx context.Context) error {
 		var changed []fence.Key
 		err := a.Store.Transact(ctx, func(tx account.Tx) error {
-			watched := &watchedTx{Tx: tx}
-			if err := do(watched); err != nil {
-				return err
-			}
-			if changed = watched.keys; !covers(fenced, changed) {
+			watched := &watchedTx{Tx: tx, fenced: fenced}
+			err := do(watched)
+			if changed = watched.keys; !covers(fenced, changed) && (err == nil || errors.Is(err, errFence)) {
 				return errFence
 			}
-			return nil
+			return err
 		})
 		if errors.Is(err, errFence) {
 			fenced = changed
 		}
 		return err
 	}
-	err := run(ctx)
+	err := errFence
+	if id := foreseen.User(ctx); id != "" {
+		fenced = []fence.Key{accountKey(id)}
+	} else {
+		err = run(ctx)
+	}
 	for errors.Is(err, errFence) && ctx.Err() == nil {
 		err = a.cache.validator.Write(ctx, fenced, run)
 	}
@@ -149,10 +154,14 @@ func covers(fenced, changed []fence.Key) bool {
 	return !slices.ContainsFunc(changed, func(k fence.Key) bool { return !slices.Contains(fenced, k) })
 }
 
-// watchedTx records the keys of what a transaction changes. New users and groups need no key, because absence isn't cached.
+// watchedTx records the keys of what a transaction changes. New users and groups need no key, because absence isn't cached. A change of a
+// user who isn't fenced is put off until something is done that may depend on it, and so mostly left out: it would be rolled back, but
+// other transactions would wait for it, and the database would keep the dead row.
 type watchedTx struct {
 	account.Tx
-	keys []fence.Key
+	fenced []fence.Key
+	keys   []fence.Key
+	putOff []account.User
 }
 
 func (t *watchedTx) note(k fence.Key) {
@@ -162,22 +171,85 @@ func (t *watchedTx) note(k fence.Key) {
 }
 
 func (t *watchedTx) Change(u *account.User) error {
-	t.note(accountKey(u.ID))
+	k := accountKey(u.ID)
+	t.note(k)
+	if !slices.Contains(t.fenced, k) {
+		t.putOff = append(t.putOff, copied(u))
+		return nil
+	}
 	return t.Tx.Change(u)
+}
+
+// complete makes the changes that were put off. If that fails the run ends, and the next one, behind the fence, shows the error where it
+// belongs.
+func (t *watchedTx) complete() error {
+	for _, u := range t.putOff {
+		if t.Tx.Change(&u) != nil {
+			return errFence
+		}
+	}
+	t.putOff = nil
+	return nil
+}
+
+func (t *watchedTx) Load(id string) (*account.User, error) {
+	if slices.ContainsFunc(t.putOff, func(u account.User) bool { return u.ID == id }) {
+		if err := t.complete(); err != nil {
+			return nil, err
+		}
+	}
+	return t.Tx.Load(id)
+}
+
+func (t *watchedTx) Create(u *account.User) error {
+	if err := t.complete(); err != nil {
+		return err
+	}
+	return t.Tx.Create(u)
+}
+
+func (t *watchedTx) Reset(id string, now int64) (secretHash [32]byte, expires int64, err error) {
+	if err := t.complete(); err != nil {
+		return secretHash, 0, err
+	}
+	return t.Tx.Reset(id, now)
+}
+
+func (t *watchedTx) SetReset(id string, secretHash [32]byte, expires int64) error {
+	if err := t.complete(); err != nil {
+		return err
+	}
+	return t.Tx.SetReset(id, secretHash, expires)
+}
+
+func (t *watchedTx) Join(user string, j account.Joining) error {
+	if err := t.complete(); err != nil {
+		return err
+	}
+	return t.Tx.Join(user, j)
 }
 
 func (t *watchedTx) Delete(id string) error {
 	t.note(accountKey(id))
+	if err := t.complete(); err != nil {
+		return err
+	}
 	return t.Tx.Delete(id)
 }
 
 func (t *watchedTx) ChangeGroup(g account.Group) error {
 	t.note(fence.Key{Kind: fence.AllAccounts})
+	if err := t.complete(); err != nil {
+		return err
+	}
 	return t.Tx.ChangeGroup(g)
 }
 
 func (t *watchedTx) DeleteGroup(name string) error {
 	t.note(fence.Key{Kind: fence.AllAccounts})
+	if err := t.complete(); err != nil {
+		return err
+	}
 	return t.Tx.DeleteGroup(name)
 }
 

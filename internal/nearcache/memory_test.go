@@ -1,8 +1,10 @@
 package nearcache_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/foreseen"
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/token"
@@ -251,6 +254,12 @@ func TestChangesOfAccountsAreFenced(t *testing.T) {
 				return err
 			})
 		},
+		"membership, in a step of which it is foreseen": func(t *testing.T, m *member, id string) error {
+			return m.accounts.Transact(foreseen.WithUser(t.Context(), id), without("g", id))
+		},
+		"membership, in a step of which another user is foreseen": func(t *testing.T, m *member, id string) error {
+			return m.accounts.Transact(foreseen.WithUser(t.Context(), id+"0"), without("g", id))
+		},
 		"reset": func(t *testing.T, m *member, id string) error {
 			if err := m.accounts.SetReset(t.Context(), id, [32]byte{7}, 1<<40); err != nil {
 				return err
@@ -284,6 +293,64 @@ func TestChangesOfAccountsAreFenced(t *testing.T) {
 			})
 		})
 	}
+}
+
+// without returns a step that takes a group from a user.
+func without(group, id string) func(account.Tx) error {
+	return func(tx account.Tx) error {
+		u, err := tx.Load(id)
+		if err != nil {
+			return err
+		}
+		u.Groups = slices.DeleteFunc(u.Groups, func(name string) bool { return name == group })
+		return tx.Change(u)
+	}
+}
+
+// TestAStepIsWrittenOnce: a change is written behind its fence alone, and what is foreseen is run once.
+func TestAStepIsWrittenOnce(t *testing.T) {
+	inCluster(t, 1, func(t *testing.T, c *cluster) {
+		id := c.addUser()
+		m := c.nodes[0]
+		for _, row := range []struct {
+			ctx  context.Context
+			runs int
+		}{{t.Context(), 2}, {foreseen.WithUser(t.Context(), id), 1}, {foreseen.WithUser(t.Context(), "77"), 2}} {
+			before, runs := len(c.net.said("I")), 0
+			err := m.accounts.Transact(row.ctx, func(tx account.Tx) error {
+				runs++
+				u, err := tx.Load(id)
+				if err != nil {
+					return err
+				}
+				u.FirstName += "x"
+				if err := tx.Change(u); err != nil {
+					return err
+				}
+				again, err := tx.Load(id)
+				if err == nil && again.FirstName != u.FirstName {
+					t.Errorf("run %d doesn't see what it has written: %q", runs, again.FirstName)
+				}
+				return err
+			})
+			if err != nil || runs != row.runs {
+				t.Errorf("%d runs instead of %d, %v", runs, row.runs, err)
+			}
+			if n := len(c.net.said("I")) - before; n != row.runs && n != 1 {
+				t.Errorf("%d notices", n)
+			}
+		}
+		if u := m.viewUser(id); u.FirstName != "xxx" {
+			t.Errorf("the three steps have made %q", u.FirstName)
+		}
+		boom := errors.New("boom")
+		err := m.accounts.Transact(foreseen.WithUser(t.Context(), id), func(tx account.Tx) error {
+			return errors.Join(without("g", id)(tx), boom)
+		})
+		if u := m.viewUser(id); !errors.Is(err, boom) || !u.Has("app.edit") {
+			t.Errorf("a step that fails: %v, and the user has %q", err, u.Permissions)
+		}
+	})
 }
 
 func TestTokensAreFenced(t *testing.T) {

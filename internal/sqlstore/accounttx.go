@@ -18,7 +18,7 @@ func (a *accounts) Transact(ctx context.Context, do func(account.Tx) error) erro
 		if _, err := t.exec(a.lockRights); err != nil {
 			return fmt.Errorf("lock groups: %w", err)
 		}
-		return do(accountTx{a, t, &deleted})
+		return do(accountTx{a, t, &deleted, map[string]*account.User{}})
 	})
 	if deleted != "" {
 		return a.explainDeletion(err, deleted)
@@ -32,6 +32,8 @@ type accountTx struct {
 	tx tx
 
 	deleted *string // "user" or "group" if do has deleted one; "" otherwise
+
+	loaded map[string]*account.User // users that are locked and as they were read, by ID
 }
 
 func (t accountTx) Load(id string) (*account.User, error) {
@@ -39,7 +41,12 @@ func (t accountTx) Load(id string) (*account.User, error) {
 	if !ok {
 		return nil, account.ErrNotFound
 	}
-	return t.loadLocked(t.tx, n)
+	u, err := t.loadLocked(t.tx, n)
+	if err != nil {
+		return nil, err
+	}
+	t.loaded[id] = copyUser(u)
+	return u, nil
 }
 
 func (t accountTx) Create(u *account.User) (err error) {
@@ -52,15 +59,20 @@ func (t accountTx) Change(u *account.User) error {
 	if !ok {
 		return account.ErrNotFound
 	}
-	before, err := t.loadLocked(t.tx, n)
-	if err != nil {
-		return err
+	before := t.loaded[u.ID]
+	if before == nil {
+		var err error
+		if before, err = t.loadLocked(t.tx, n); err != nil {
+			return err
+		}
 	}
+	delete(t.loaded, u.ID)
 	return t.update(t.tx, n, before, u)
 }
 
 func (t accountTx) Delete(id string) error {
 	*t.deleted = "user"
+	delete(t.loaded, id)
 	return t.remove(t.tx, id)
 }
 
@@ -131,6 +143,7 @@ func (t accountTx) DeleteGroup(name string) error {
 		return account.ErrNotFound
 	}
 	*t.deleted = "group"
+	clear(t.loaded) // its members have lost it
 	n, err := t.tx.exec(t.groups.delete, name)
 	if err != nil {
 		return fmt.Errorf("delete group: %w", err)
