@@ -18,8 +18,8 @@ type Link struct {
 	Used    int64 // 0: never
 }
 
-// Login says that a session, or a sign-in that is not complete, was begun through a provider.
-type Login struct {
+// SessionOrigin says that a session, or a sign-in that is not complete, was begun through a provider.
+type SessionOrigin struct {
 	Session string // the public ID of the session, or the ID of the pending sign-in in hex
 	Pending bool   // it is a sign-in that is not complete
 	User    string
@@ -47,7 +47,7 @@ var (
 	ErrTooFew   = errors.New("federation: it is one of the last links of its user")
 )
 
-// Store keeps links, logins and logouts. Each method is one step, which is done whole or not at all, and is safe for concurrent use.
+// Store keeps links, origins and logouts. Each method is one step, which is done whole or not at all, and is safe for concurrent use.
 // A Store copies what it is given and what it returns.
 type Store interface {
 	// Add adds a link. ErrExists if its issuer and subject, or its ID, are in a link already, of this user or another.
@@ -66,17 +66,17 @@ type Store interface {
 	// leave so many. ErrNotFound, ErrTooFew.
 	Remove(ctx context.Context, user, id string, keep int) error
 
-	// DeleteUser deletes all links and logins of a user, and returns how many links there were.
+	// DeleteUser deletes all links and origins of a user, and returns how many links there were.
 	DeleteUser(ctx context.Context, user string) (int, error)
 
-	// AddLogin adds a login, or replaces the one of the same session.
-	AddLogin(ctx context.Context, l *Login) error
+	// AddOrigin adds an origin, or replaces the one of the same session.
+	AddOrigin(ctx context.Context, l *SessionOrigin) error
 
-	// Logins returns the logins at an issuer: those of a subject, or if it is "" those with a SID.
-	Logins(ctx context.Context, issuer, subject, sid string) ([]*Login, error)
+	// Origins returns the origins at an issuer: those of a subject, or if it is "" those with a SID.
+	Origins(ctx context.Context, issuer, subject, sid string) ([]*SessionOrigin, error)
 
-	// Login returns the login of a session or of a pending sign-in. ErrNotFound.
-	Login(ctx context.Context, session string) (*Login, error)
+	// Origin returns the origin of a session or of a pending sign-in. ErrNotFound.
+	Origin(ctx context.Context, session string) (*SessionOrigin, error)
 
 	// Note records a logout, and returns it. If its Token was noted before, nothing changes, and Note returns the logout of then.
 	Note(ctx context.Context, l *Logout) (*Logout, error)
@@ -85,7 +85,7 @@ type Store interface {
 	// subject; 0: no such logout is noted.
 	LoggedOut(ctx context.Context, issuer, subject, sid string) (int64, error)
 
-	// DeleteExpired deletes at most limit logins and logouts whose Expires is at or before now, and returns how many it has
+	// DeleteExpired deletes at most limit origins and logouts whose Expires is at or before now, and returns how many it has
 	// deleted.
 	DeleteExpired(ctx context.Context, now int64, limit int) (int, error)
 }

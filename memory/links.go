@@ -11,12 +11,12 @@ import (
 type links struct {
 	mu      guard
 	links   []*federation.Link // the earliest first
-	origins map[string]*federation.Login
+	origins map[string]*federation.SessionOrigin
 	logouts map[[32]byte]*federation.Logout
 }
 
 func newLinks() *links {
-	return &links{origins: map[string]*federation.Login{}, logouts: map[[32]byte]*federation.Logout{}}
+	return &links{origins: map[string]*federation.SessionOrigin{}, logouts: map[[32]byte]*federation.Logout{}}
 }
 
 func copied[T any](v *T) *T {
@@ -110,11 +110,11 @@ func (s *links) DeleteUser(ctx context.Context, user string) (int, error) {
 	defer s.mu.Unlock()
 	before := len(s.links)
 	s.links = slices.DeleteFunc(s.links, func(l *federation.Link) bool { return l.User == user })
-	maps.DeleteFunc(s.origins, func(_ string, o *federation.Login) bool { return o.User == user })
+	maps.DeleteFunc(s.origins, func(_ string, o *federation.SessionOrigin) bool { return o.User == user })
 	return before - len(s.links), nil
 }
 
-func (s *links) AddLogin(ctx context.Context, o *federation.Login) error {
+func (s *links) AddOrigin(ctx context.Context, o *federation.SessionOrigin) error {
 	if err := s.mu.lock(ctx); err != nil {
 		return err
 	}
@@ -123,12 +123,12 @@ func (s *links) AddLogin(ctx context.Context, o *federation.Login) error {
 	return nil
 }
 
-func (s *links) Logins(ctx context.Context, issuer, subject, sid string) ([]*federation.Login, error) {
+func (s *links) Origins(ctx context.Context, issuer, subject, sid string) ([]*federation.SessionOrigin, error) {
 	if err := s.mu.lock(ctx); err != nil {
 		return nil, err
 	}
 	defer s.mu.Unlock()
-	var list []*federation.Login
+	var list []*federation.SessionOrigin
 	for _, o := range s.origins {
 		if o.Issuer == issuer && (subject != "" && o.Subject == subject || subject == "" && sid != "" && o.SID == sid) {
 			list = append(list, copied(o))
@@ -137,7 +137,7 @@ func (s *links) Logins(ctx context.Context, issuer, subject, sid string) ([]*fed
 	return list, nil
 }
 
-func (s *links) Login(ctx context.Context, session string) (*federation.Login, error) {
+func (s *links) Origin(ctx context.Context, session string) (*federation.SessionOrigin, error) {
 	if err := s.mu.lock(ctx); err != nil {
 		return nil, err
 	}
@@ -177,6 +177,6 @@ func (s *links) DeleteExpired(ctx context.Context, now int64, limit int) (int, e
 		return 0, err
 	}
 	defer s.mu.Unlock()
-	n := deleteUpTo(s.origins, limit, func(o *federation.Login) bool { return o.Expires <= now })
+	n := deleteUpTo(s.origins, limit, func(o *federation.SessionOrigin) bool { return o.Expires <= now })
 	return n + deleteUpTo(s.logouts, limit-n, func(l *federation.Logout) bool { return l.Expires <= now }), nil
 }

@@ -37,25 +37,25 @@ func linked(t testing.TB, s federation.Store, user string, want ...*federation.L
 	}
 }
 
-// loginOf is the n-th login, with something in every field.
-func loginOf(n int, subject, sid string) *federation.Login {
-	return &federation.Login{
+// originOf is the n-th origin, with something in every field.
+func originOf(n int, subject, sid string) *federation.SessionOrigin {
+	return &federation.SessionOrigin{
 		Session: fmt.Sprint("session", n), Pending: true, User: "ann", Issuer: issuer, Subject: subject, SID: sid, Began: 1_000, Expires: 2_000,
 	}
 }
 
-// began ends the test unless these are the logins, in any order.
-func began(t testing.TB, s federation.Store, issuer, subject, sid string, want ...*federation.Login) {
+// began ends the test unless these are the origins, in any order.
+func began(t testing.TB, s federation.Store, issuer, subject, sid string, want ...*federation.SessionOrigin) {
 	t.Helper()
-	got, err := s.Logins(t.Context(), issuer, subject, sid)
+	got, err := s.Origins(t.Context(), issuer, subject, sid)
 	ok(t, err)
-	slices.SortFunc(got, func(a, b *federation.Login) int { return strings.Compare(a.Session, b.Session) })
+	slices.SortFunc(got, func(a, b *federation.SessionOrigin) int { return strings.Compare(a.Session, b.Session) })
 	if len(got) != len(want) {
-		t.Fatalf("%d logins of subject %q, SID %q, want %d", len(got), subject, sid, len(want))
+		t.Fatalf("%d origins of subject %q, SID %q, want %d", len(got), subject, sid, len(want))
 	}
 	for i := range got {
 		if !reflect.DeepEqual(got[i], want[i]) {
-			t.Fatalf("login %d is %+v\nwant %+v", i, got[i], want[i])
+			t.Fatalf("origin %d is %+v\nwant %+v", i, got[i], want[i])
 		}
 	}
 }
@@ -181,15 +181,15 @@ var linkCases = []testCase[federation.Store]{
 		},
 	},
 	{
-		"DeleteUser deletes the links and logins of one user", "DeleteUser returns how many links there were",
+		"DeleteUser deletes the links and origins of one user", "DeleteUser returns how many links there were",
 		func(t *testing.T, s federation.Store) {
-			other := loginOf(2, "one", "sid")
+			other := originOf(2, "one", "sid")
 			other.User = "bob"
 			ok(t, s.Add(t.Context(), linkOf(1, "ann")))
 			ok(t, s.Add(t.Context(), linkOf(2, "ann")))
 			ok(t, s.Add(t.Context(), linkOf(3, "bob")))
-			ok(t, s.AddLogin(t.Context(), loginOf(1, "one", "sid")))
-			ok(t, s.AddLogin(t.Context(), other))
+			ok(t, s.AddOrigin(t.Context(), originOf(1, "one", "sid")))
+			ok(t, s.AddOrigin(t.Context(), other))
 			for _, want := range []int{2, 0} {
 				n, err := s.DeleteUser(t.Context(), "ann")
 				ok(t, err)
@@ -203,14 +203,14 @@ var linkCases = []testCase[federation.Store]{
 		},
 	},
 	{
-		"logins are found by subject, or by the session at the provider", "Logins: those of a subject, or if it is \"\" those with a SID",
+		"origins are found by subject, or by the session at the provider", "Origins: those of a subject, or if it is \"\" those with a SID",
 		func(t *testing.T, s federation.Store) {
-			a, b, c := loginOf(1, "one", "sid1"), loginOf(2, "one", ""), loginOf(3, "two", "sid1")
+			a, b, c := originOf(1, "one", "sid1"), originOf(2, "one", ""), originOf(3, "two", "sid1")
 			b.Pending, b.User = false, "b\x00\xff"
-			elsewhere := loginOf(4, "one", "sid1")
+			elsewhere := originOf(4, "one", "sid1")
 			elsewhere.Issuer = "https://other.example"
-			for _, o := range []*federation.Login{a, b, c, elsewhere} {
-				ok(t, s.AddLogin(t.Context(), o))
+			for _, o := range []*federation.SessionOrigin{a, b, c, elsewhere} {
+				ok(t, s.AddOrigin(t.Context(), o))
 			}
 			began(t, s, issuer, "one", "", a, b)
 			began(t, s, issuer, "one", "sid1", a, b)
@@ -218,21 +218,21 @@ var linkCases = []testCase[federation.Store]{
 			began(t, s, issuer, "", "")
 			began(t, s, issuer, "three", "sid1")
 			began(t, s, "https://other.example", "one", "", elsewhere)
-			got, err := s.Login(t.Context(), "session2")
+			got, err := s.Origin(t.Context(), "session2")
 			ok(t, err)
 			if !reflect.DeepEqual(got, b) {
-				t.Fatalf("the login is %+v\nwant %+v", got, b)
+				t.Fatalf("the origin is %+v\nwant %+v", got, b)
 			}
-			_, err = s.Login(t.Context(), "session9")
+			_, err = s.Origin(t.Context(), "session9")
 			fails(t, err, federation.ErrNotFound)
 		},
 	},
 	{
-		"a session has one login", "AddLogin replaces the one of the same session",
+		"a session has one origin", "AddOrigin replaces the one of the same session",
 		func(t *testing.T, s federation.Store) {
-			ok(t, s.AddLogin(t.Context(), loginOf(1, "one", "sid1")))
-			again := &federation.Login{Session: "session1", User: "bob", Issuer: "https://other.example", Subject: "two", SID: "sid2", Began: 5, Expires: 6}
-			ok(t, s.AddLogin(t.Context(), again))
+			ok(t, s.AddOrigin(t.Context(), originOf(1, "one", "sid1")))
+			again := &federation.SessionOrigin{Session: "session1", User: "bob", Issuer: "https://other.example", Subject: "two", SID: "sid2", Began: 5, Expires: 6}
+			ok(t, s.AddOrigin(t.Context(), again))
 			began(t, s, issuer, "one", "")
 			began(t, s, again.Issuer, "", "sid2", again)
 		},
@@ -299,9 +299,9 @@ var linkCases = []testCase[federation.Store]{
 		func(t *testing.T, s federation.Store) {
 			ok(t, s.Add(t.Context(), linkOf(1, "ann")))
 			for n := range 5 {
-				o := loginOf(n, "one", "")
+				o := originOf(n, "one", "")
 				o.Expires = int64(1_001 + n)
-				ok(t, s.AddLogin(t.Context(), o))
+				ok(t, s.AddOrigin(t.Context(), o))
 				_, err := s.Note(t.Context(), logoutOf(n, "one", "", int64(1+n)))
 				ok(t, err)
 			}
@@ -319,12 +319,12 @@ var linkCases = []testCase[federation.Store]{
 			deletes(1_003, 4, 4)
 			deletes(1_003, 4, 2)
 			deletes(1_003, 4, 0)
-			left, err := s.Logins(t.Context(), issuer, "one", "")
+			left, err := s.Origins(t.Context(), issuer, "one", "")
 			ok(t, err)
 			at, err := s.LoggedOut(t.Context(), issuer, "one", "")
 			ok(t, err)
 			if len(left) != 2 || at != 5 {
-				t.Fatalf("%d logins are left and the latest logout is of %d; want 2 and 5", len(left), at)
+				t.Fatalf("%d origins are left and the latest logout is of %d; want 2 and 5", len(left), at)
 			}
 			deletes(9_999, 100, 4)
 			linked(t, s, "ann", linkOf(1, "ann"))
@@ -333,20 +333,20 @@ var linkCases = []testCase[federation.Store]{
 	{
 		"the records passed and returned are the caller's own", "a Store copies",
 		func(t *testing.T, s federation.Store) {
-			l, o, e := linkOf(1, "ann"), loginOf(1, "one", "sid"), logoutOf(1, "one", "", 1_000)
+			l, o, e := linkOf(1, "ann"), originOf(1, "one", "sid"), logoutOf(1, "one", "", 1_000)
 			ok(t, s.Add(t.Context(), l))
-			ok(t, s.AddLogin(t.Context(), o))
+			ok(t, s.AddOrigin(t.Context(), o))
 			_, err := s.Note(t.Context(), e)
 			ok(t, err)
 			l.User, o.SID, e.At = "x", "x", 9_000
 			got, err := s.Find(t.Context(), issuer, "subject1")
 			ok(t, err)
 			got.Email = "x"
-			login, err := s.Login(t.Context(), "session1")
+			origin, err := s.Origin(t.Context(), "session1")
 			ok(t, err)
-			login.User = "x"
+			origin.User = "x"
 			linked(t, s, "ann", linkOf(1, "ann"))
-			began(t, s, issuer, "one", "", loginOf(1, "one", "sid"))
+			began(t, s, issuer, "one", "", originOf(1, "one", "sid"))
 			at, err := s.LoggedOut(t.Context(), issuer, "one", "")
 			ok(t, err)
 			if at != 1_000 {
@@ -358,7 +358,7 @@ var linkCases = []testCase[federation.Store]{
 		"a call whose context has ended returns an error and does nothing", "each method is done whole or not at all",
 		func(t *testing.T, s federation.Store) {
 			ok(t, s.Add(t.Context(), linkOf(1, "ann")))
-			ok(t, s.AddLogin(t.Context(), loginOf(1, "one", "sid")))
+			ok(t, s.AddOrigin(t.Context(), originOf(1, "one", "sid")))
 			for name, call := range map[string]func(ctx context.Context) error{
 				"Add":           func(ctx context.Context) error { return s.Add(ctx, linkOf(2, "ann")) },
 				"Find":          func(ctx context.Context) error { _, err := s.Find(ctx, issuer, "subject1"); return err },
@@ -366,10 +366,10 @@ var linkCases = []testCase[federation.Store]{
 				"Use":           func(ctx context.Context) error { return s.Use(ctx, "link1", 5_000, "x") },
 				"Remove":        func(ctx context.Context) error { return s.Remove(ctx, "ann", "link1", 0) },
 				"DeleteUser":    func(ctx context.Context) error { _, err := s.DeleteUser(ctx, "ann"); return err },
-				"AddLogin":      func(ctx context.Context) error { return s.AddLogin(ctx, loginOf(2, "one", "sid")) },
-				"Logins":        func(ctx context.Context) error { _, err := s.Logins(ctx, issuer, "one", ""); return err },
-				"no Logins":     func(ctx context.Context) error { _, err := s.Logins(ctx, issuer, "", ""); return err },
-				"Login":         func(ctx context.Context) error { _, err := s.Login(ctx, "session1"); return err },
+				"AddOrigin":     func(ctx context.Context) error { return s.AddOrigin(ctx, originOf(2, "one", "sid")) },
+				"Origins":       func(ctx context.Context) error { _, err := s.Origins(ctx, issuer, "one", ""); return err },
+				"no Origins":    func(ctx context.Context) error { _, err := s.Origins(ctx, issuer, "", ""); return err },
+				"Origin":        func(ctx context.Context) error { _, err := s.Origin(ctx, "session1"); return err },
 				"Note":          func(ctx context.Context) error { _, err := s.Note(ctx, logoutOf(1, "one", "", 1_000)); return err },
 				"LoggedOut":     func(ctx context.Context) error { _, err := s.LoggedOut(ctx, issuer, "one", ""); return err },
 				"DeleteExpired": func(ctx context.Context) error { _, err := s.DeleteExpired(ctx, 9_000, 9); return err },
@@ -379,7 +379,7 @@ var linkCases = []testCase[federation.Store]{
 				}
 			}
 			linked(t, s, "ann", linkOf(1, "ann"))
-			began(t, s, issuer, "one", "", loginOf(1, "one", "sid"))
+			began(t, s, issuer, "one", "", originOf(1, "one", "sid"))
 			at, err := s.LoggedOut(t.Context(), issuer, "one", "")
 			ok(t, err)
 			if at != 0 {

@@ -74,7 +74,7 @@ func fill(t *testing.T, s store.Set, sessions int) (filled admin.Ended) {
 	must(t, s.Signins.Mark(ctx, sum("mark", 1), 1<<40))
 	filled.Signins += 2
 	must(t, s.Links.Add(ctx, &federation.Link{ID: "link", User: ids(t, s)[0], Issuer: "https://a.example", Subject: "one"}))
-	must(t, s.Links.AddLogin(ctx, &federation.Login{Session: "s1", User: ids(t, s)[0], Issuer: "https://a.example", Subject: "one", Expires: 1 << 40}))
+	must(t, s.Links.AddOrigin(ctx, &federation.SessionOrigin{Session: "s1", User: ids(t, s)[0], Issuer: "https://a.example", Subject: "one", Expires: 1 << 40}))
 	_, err := s.Links.Note(ctx, &federation.Logout{Issuer: "https://a.example", Subject: "one", At: 1000, Expires: 1 << 40})
 	must(t, err)
 	must(t, s.Mail.Put(ctx, &mail.Queued{ID: "m", Body: []byte("sealed"), Due: 1 << 40, Expires: 1 << 40}))
@@ -116,7 +116,7 @@ func ended(t *testing.T, s store.Set) {
 	if left, err := s.Mail.List(ctx, "", 1); err != nil || len(left) > 0 {
 		t.Fatalf("%d messages still wait, %v", len(left), err)
 	}
-	if all, err := s.Links.Logins(ctx, "https://a.example", "one", ""); err != nil || len(all) != 0 {
+	if all, err := s.Links.Origins(ctx, "https://a.example", "one", ""); err != nil || len(all) != 0 {
 		t.Fatalf("%d origins are left, %v", len(all), err)
 	}
 	if all, err := s.Links.List(ctx, ids(t, s)[0]); err != nil || len(all) != 1 {

@@ -35,16 +35,16 @@ func (h links) DeleteUser(ctx context.Context, user string) (int, error) {
 	return result(ctx, h.hook, "federation.DeleteUser", func() (int, error) { return h.store.DeleteUser(ctx, user) })
 }
 
-func (h links) AddLogin(ctx context.Context, o *federation.Login) error {
-	return h.hook(ctx, "federation.AddLogin", func() error { return h.store.AddLogin(ctx, o) })
+func (h links) AddOrigin(ctx context.Context, o *federation.SessionOrigin) error {
+	return h.hook(ctx, "federation.AddOrigin", func() error { return h.store.AddOrigin(ctx, o) })
 }
 
-func (h links) Logins(ctx context.Context, issuer, subject, sid string) ([]*federation.Login, error) {
-	return result(ctx, h.hook, "federation.Logins", func() ([]*federation.Login, error) { return h.store.Logins(ctx, issuer, subject, sid) })
+func (h links) Origins(ctx context.Context, issuer, subject, sid string) ([]*federation.SessionOrigin, error) {
+	return result(ctx, h.hook, "federation.Origins", func() ([]*federation.SessionOrigin, error) { return h.store.Origins(ctx, issuer, subject, sid) })
 }
 
-func (h links) Login(ctx context.Context, session string) (*federation.Login, error) {
-	return result(ctx, h.hook, "federation.Login", func() (*federation.Login, error) { return h.store.Login(ctx, session) })
+func (h links) Origin(ctx context.Context, session string) (*federation.SessionOrigin, error) {
+	return result(ctx, h.hook, "federation.Origin", func() (*federation.SessionOrigin, error) { return h.store.Origin(ctx, session) })
 }
 
 func (h links) Note(ctx context.Context, l *federation.Logout) (*federation.Logout, error) {

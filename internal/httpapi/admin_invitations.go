@@ -104,10 +104,7 @@ type inviteIn struct {
 
 // invite mails a link on which a person makes an account, or makes one for the caller to pass on.
 func invite(c *call, in inviteIn) (issuedInvitationOut, error) {
-	if err := required(map[string]*string{"email": in.Email}); err != nil {
-		return issuedInvitationOut{}, err
-	}
-	address, err := account.ParseEmail(*in.Email)
+	address, err := requiredEmail(in.Email)
 	if err != nil {
 		return issuedInvitationOut{}, err
 	}

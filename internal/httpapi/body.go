@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 )
 
@@ -172,4 +173,12 @@ func required(given map[string]*string) error {
 		return invalid(wrong)
 	}
 	return nil
+}
+
+// requiredEmail parses the field email of a body.
+func requiredEmail(given *string) (string, error) {
+	if err := required(map[string]*string{"email": given}); err != nil {
+		return "", err
+	}
+	return account.ParseEmail(*given)
 }

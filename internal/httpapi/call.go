@@ -72,8 +72,8 @@ type completed struct {
 	remember, app bool
 	device        string // the known device on which the sign-in began, if it took two steps; "": none
 
-	stale  bool              // nothing of the account itself was shown, so the session isn't fresh
-	origin *federation.Login // nil: no provider has signed the user in
+	stale  bool                      // nothing of the account itself was shown, so the session isn't fresh
+	origin *federation.SessionOrigin // nil: no provider has signed the user in
 
 	provider *oidc.Provider // whose tokens are kept for the session
 	tokens   *oidc.Tokens   // nil: none, unless those of the pending sign-in that the origin names

@@ -45,10 +45,7 @@ func sendCode(c *call, in codeIn) error {
 	if err != nil {
 		return err
 	}
-	if err := required(map[string]*string{"email": in.Email}); err != nil {
-		return err
-	}
-	address, err := account.ParseEmail(*in.Email)
+	address, err := requiredEmail(in.Email)
 	if err != nil {
 		return err
 	}

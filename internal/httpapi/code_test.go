@@ -609,7 +609,7 @@ func TestAProviderAndAMailedCodeComeBeforeTheEnrolment(t *testing.T) {
 		t.Fatalf("%d %s", done.StatusCode, done.body)
 	}
 	record := s.records(u.ID)[0]
-	o, err := s.stores.Links.Login(t.Context(), record.PublicID)
+	o, err := s.stores.Links.Origin(t.Context(), record.PublicID)
 	if err != nil || o.Subject != "ada-1" || record.Method.String() != "oidc" {
 		t.Errorf("the session is %+v, and was begun by %+v, %v", record, o, err)
 	}

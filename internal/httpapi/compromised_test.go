@@ -249,7 +249,7 @@ func TestACompromisedAccountKeepsNoWayInOfAnAttacker(t *testing.T) {
 		must(t, s.stores.Factors.Add(t.Context(), &factor.Factor{ID: "app", User: u.ID, Kind: factor.TOTP, State: factor.Active, Epoch: u.Epoch}))
 		must(t, s.stores.Factors.SetRecoveryCodes(t.Context(), u.ID, [][32]byte{{1}}))
 		must(t, s.stores.Links.Add(t.Context(), &federation.Link{ID: "link", User: u.ID, Issuer: "https://a.example", Subject: "one"}))
-		must(t, s.stores.Links.AddLogin(t.Context(), &federation.Login{Session: "s", User: u.ID, Issuer: "https://a.example", Subject: "one", Expires: 1 << 40}))
+		must(t, s.stores.Links.AddOrigin(t.Context(), &federation.SessionOrigin{Session: "s", User: u.ID, Issuer: "https://a.example", Subject: "one", Expires: 1 << 40}))
 		for _, kind := range []string{"revert", "change"} { // links that were mailed to addresses of the attacker
 			must(t, s.stores.Mail.PutSecret(t.Context(), &mail.LinkSecret{Hash: sha256.Sum256([]byte(kind)), Kind: kind, User: u.ID, Epoch: u.Epoch, Expires: 1 << 40}))
 		}
@@ -270,7 +270,7 @@ func TestACompromisedAccountKeepsNoWayInOfAnAttacker(t *testing.T) {
 			},
 			"Links": func() (any, bool) {
 				all, err := s.stores.Links.List(t.Context(), u.ID)
-				origins, failed := s.stores.Links.Logins(t.Context(), "https://a.example", "one", "")
+				origins, failed := s.stores.Links.Origins(t.Context(), "https://a.example", "one", "")
 				return len(all) + len(origins), err == nil && failed == nil && len(all) == 0 && len(origins) == 0
 			},
 			"Signins": func() (any, bool) {

@@ -108,7 +108,7 @@ func removeLink(c *call, _ none) (none, error) {
 
 // endBegunBy ends what was begun by a link. Of the session of the request it ends only the use of the provider's tokens.
 func (c *call) endBegunBy(l *federation.Link) error {
-	begun, err := c.api.Links.Logins(c.ctx(), l.Issuer, l.Subject, "")
+	begun, err := c.api.Links.Origins(c.ctx(), l.Issuer, l.Subject, "")
 	if err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func (c *call) endBegunBy(l *federation.Link) error {
 }
 
 // endBegun ends the session or the pending sign-in of an origin. It returns false if it had ended before.
-func (c *call) endBegun(ctx context.Context, o *federation.Login) (bool, error) {
+func (c *call) endBegun(ctx context.Context, o *federation.SessionOrigin) (bool, error) {
 	var err error
 	if !o.Pending {
 		err = c.api.Sessions.Revoke(ctx, o.User, o.Session)
@@ -143,7 +143,7 @@ func (c *call) endBegun(ctx context.Context, o *federation.Login) (bool, error) 
 }
 
 // lives reports whether the session or the pending sign-in of an origin has not ended.
-func (c *call) lives(ctx context.Context, o *federation.Login) (bool, error) {
+func (c *call) lives(ctx context.Context, o *federation.SessionOrigin) (bool, error) {
 	var err error
 	if !o.Pending {
 		_, err = c.api.Sessions.Find(ctx, o.Session)
@@ -159,7 +159,7 @@ func (c *call) lives(ctx context.Context, o *federation.Login) (bool, error) {
 }
 
 // pendingOf returns the ID of the pending sign-in that an origin is of.
-func pendingOf(o *federation.Login) (signin.ID, bool) {
+func pendingOf(o *federation.SessionOrigin) (signin.ID, bool) {
 	id, err := hex.DecodeString(o.Session)
 	if err != nil || len(id) != len(signin.ID{}) {
 		return signin.ID{}, false
@@ -210,7 +210,7 @@ func logoutAtProvider(c *call, in logoutTokenIn) (none, error) {
 	}
 	n := 0
 	for _, of := range [][2]string{{noted.Subject, ""}, {"", noted.SID}} {
-		begun, err := c.api.Links.Logins(c.ctx(), p.Issuer, of[0], of[1])
+		begun, err := c.api.Links.Origins(c.ctx(), p.Issuer, of[0], of[1])
 		if err != nil {
 			return none{}, err
 		}
@@ -242,7 +242,7 @@ func (c *call) noteLogout(p *oidc.Provider, token *oidc.LogoutToken) (*federatio
 	}
 	known := 0
 	if token.Session != "" {
-		begun, err := c.api.Links.Logins(c.ctx(), p.Issuer, "", token.Session)
+		begun, err := c.api.Links.Origins(c.ctx(), p.Issuer, "", token.Session)
 		if err != nil {
 			return nil, err
 		}

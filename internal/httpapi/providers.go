@@ -237,7 +237,7 @@ func (c *call) dropTokens(p *oidc.Provider, claims *oidc.Claims) {
 
 // anyLives reports whether anything lives that was begun by this account at the provider.
 func (c *call) anyLives(ctx context.Context, claims *oidc.Claims) (bool, error) {
-	begun, err := c.api.Links.Logins(ctx, claims.Issuer, claims.Subject, "")
+	begun, err := c.api.Links.Origins(ctx, claims.Issuer, claims.Subject, "")
 	if err != nil {
 		return false, err
 	}
@@ -293,8 +293,8 @@ func (c *call) recordFailure(p *oidc.Provider, code failed, err error) error {
 }
 
 // origin returns the origin of what an attempt has begun.
-func (a *attempt) origin(user string, claims *oidc.Claims) *federation.Login {
-	return &federation.Login{User: user, Issuer: claims.Issuer, Subject: claims.Subject, SID: claims.Session, Began: a.Began}
+func (a *attempt) origin(user string, claims *oidc.Claims) *federation.SessionOrigin {
+	return &federation.SessionOrigin{User: user, Issuer: claims.Issuer, Subject: claims.Subject, SID: claims.Session, Began: a.Began}
 }
 
 // signInAtProvider signs in the user that the account at the provider is linked to.
@@ -638,8 +638,8 @@ func (c *call) reauthenticateAtProvider(a *attempt, claims *oidc.Claims) error {
 
 // keepOrigin records through which provider something was begun. It returns errPendingEnded if the provider has ended it since, or the
 // link is gone: whatever ends it either comes before these checks, or later, and then finds the origin.
-func (c *call) keepOrigin(o *federation.Login) error {
-	if err := c.api.Links.AddLogin(c.ctx(), o); err != nil {
+func (c *call) keepOrigin(o *federation.SessionOrigin) error {
+	if err := c.api.Links.AddOrigin(c.ctx(), o); err != nil {
 		return err
 	}
 	at, err := c.api.Links.LoggedOut(c.ctx(), o.Issuer, o.Subject, o.SID)
@@ -655,7 +655,7 @@ func (c *call) keepOrigin(o *federation.Login) error {
 
 // keepPendingOrigin records through which provider a pending sign-in was begun. If it goes on from another one, which the origin names, it
 // gets the tokens of that.
-func (c *call) keepPendingOrigin(o federation.Login, p *signin.Pending) error {
+func (c *call) keepPendingOrigin(o federation.SessionOrigin, p *signin.Pending) error {
 	from, was := o.Session, o.Pending
 	o.Session, o.Pending, o.Expires = hex.EncodeToString(p.ID[:]), true, p.Expires
 	if err := c.keepOrigin(&o); err != nil || !was || c.api.Grants == nil {
@@ -674,7 +674,7 @@ func (c *call) providerToLeave() *oidc.Provider {
 	if err != nil || s == nil {
 		return nil
 	}
-	o, err := c.api.Links.Login(c.ctx(), s.ID)
+	o, err := c.api.Links.Origin(c.ctx(), s.ID)
 	if err != nil {
 		if !errors.Is(err, federation.ErrNotFound) {
 			c.api.Log.LogAttrs(c.ctx(), slog.LevelWarn, "no sign-out at the provider", slog.Any("error", err))
@@ -711,11 +711,11 @@ func (c *call) endSessionURL(p *oidc.Provider) string {
 const originKept = 400 * 24 * time.Hour
 
 // originOf returns the origin of a pending sign-in, without its session; nil if a password was its first step.
-func (c *call) originOf(p *signin.Pending) (*federation.Login, error) {
+func (c *call) originOf(p *signin.Pending) (*federation.SessionOrigin, error) {
 	if !slices.Contains(p.Methods, signin.Federated) || c.api.Links == nil {
 		return nil, nil
 	}
-	o, err := c.api.Links.Login(c.ctx(), hex.EncodeToString(p.ID[:]))
+	o, err := c.api.Links.Origin(c.ctx(), hex.EncodeToString(p.ID[:]))
 	if errors.Is(err, federation.ErrNotFound) {
 		err = errPendingEnded
 	}

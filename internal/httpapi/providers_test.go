@@ -858,16 +858,16 @@ func TestASignOutLeadsToTheProvider(t *testing.T) {
 	p.says(map[string]any{"sub": "ada-2"})
 	c = s.client()
 	c.through(p, "example", nil)
-	s.api.Links = brokenLogins{s.api.Links}
+	s.api.Links = brokenOrigins{s.api.Links}
 	if got := leaves(c, map[string]any{}); got != "" {
 		t.Errorf("with a store that fails it leads to %q", got)
 	}
 }
 
-// brokenLogins is a link store that can't say where a session was begun.
-type brokenLogins struct{ federation.Store }
+// brokenOrigins is a link store that can't say where a session was begun.
+type brokenOrigins struct{ federation.Store }
 
-func (brokenLogins) Login(context.Context, string) (*federation.Login, error) {
+func (brokenOrigins) Origin(context.Context, string) (*federation.SessionOrigin, error) {
 	return nil, errors.New("the store is away")
 }
 
@@ -877,11 +877,11 @@ type failsOnce struct {
 	after int // how many calls it answers before
 }
 
-func (s *failsOnce) Logins(ctx context.Context, issuer, subject, sid string) ([]*federation.Login, error) {
+func (s *failsOnce) Origins(ctx context.Context, issuer, subject, sid string) ([]*federation.SessionOrigin, error) {
 	if s.after--; s.after == -1 {
 		return nil, errors.New("the store is away")
 	}
-	return s.Store.Logins(ctx, issuer, subject, sid)
+	return s.Store.Origins(ctx, issuer, subject, sid)
 }
 
 // TestARemovalOfALinkThatFailsLeavesNoSession: whichever look at the store fails, a repetition doesn't find less to end.

@@ -108,10 +108,7 @@ func forgotPassword(c *call, in forgotIn) error {
 	if !c.api.Letters.Available() {
 		return errNoMail
 	}
-	if err := required(map[string]*string{"email": in.Email}); err != nil {
-		return err
-	}
-	address, err := account.ParseEmail(*in.Email)
+	address, err := requiredEmail(in.Email)
 	if err != nil {
 		return err
 	}

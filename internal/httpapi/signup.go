@@ -26,10 +26,7 @@ type signUpIn struct {
 // signUp sends a link to an address, on which an account is made. If there is an account with the address, the message says so: the
 // answer doesn't tell.
 func signUp(c *call, in signUpIn) error {
-	if err := required(map[string]*string{"email": in.Email}); err != nil {
-		return err
-	}
-	address, err := account.ParseEmail(*in.Email)
+	address, err := requiredEmail(in.Email)
 	if err != nil {
 		return err
 	}

@@ -33,14 +33,8 @@ const (
 // address of the account stays until then. What happens doesn't tell whether the address is another account's. An earlier such link of
 // the user becomes invalid when the message is written. *[throttle.QuotaError] if the user, or this address, has had too many messages.
 func (s *Service) ChangeEmail(ctx context.Context, u *account.User, address string, about About) error {
-	name := account.CanonicalLogin(address)
-	err := s.Guard.Spend(ctx,
-		throttle.Quota{Kind: quotaAddress, Of: name, Most: perQuarter, Within: 15 * time.Minute},
-		throttle.Quota{Kind: quotaAddress + "-day", Of: name, Most: perDay, Within: 24 * time.Hour},
-		throttle.Quota{Kind: "mail-user", Of: u.ID, Most: perQuarter, Within: 15 * time.Minute},
-		throttle.Quota{Kind: "mail-user-day", Of: u.ID, Most: perDay, Within: 24 * time.Hour},
-	)
-	if err != nil {
+	quota := append(quotas(quotaAddress, account.CanonicalLogin(address)), quotas(quotaUser, u.ID)...)
+	if err := s.Guard.Spend(ctx, quota...); err != nil {
 		return err
 	}
 	r := s.request(change, address, about)
@@ -50,25 +44,19 @@ func (s *Service) ChangeEmail(ctx context.Context, u *account.User, address stri
 
 // writeChange writes to the new address; if it is another account's, that none can be made of it, without a link.
 func (s *Service) writeChange(ctx context.Context, r *outbox.Request, base string) (*mail.Message, error) {
-	u, err := s.Accounts.Store.Load(ctx, r.User)
-	if errors.Is(err, account.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
+	u, err := orNone(s.Accounts.Store.Load(ctx, r.User))
+	if err != nil || u == nil || !u.IsActive || u.Epoch != r.Data["epoch"] || u.Email != r.Data["from"] {
 		return nil, err
-	}
-	if !u.IsActive || u.Epoch != r.Data["epoch"] || u.Email != r.Data["from"] {
-		return nil, nil
 	}
 	// The latest wish counts: what was mailed before, perhaps to an address with a mistake in it, must not.
 	if err := s.Secrets.DeleteSecretsOf(ctx, u.ID, kindChange); err != nil {
 		return nil, err
 	}
-	other, err := s.Accounts.Store.Find(ctx, account.CanonicalLogin(r.To))
-	if err != nil && !errors.Is(err, account.ErrNotFound) {
+	other, err := orNone(s.Accounts.Store.Find(ctx, account.CanonicalLogin(r.To)))
+	if err != nil {
 		return nil, err
 	}
-	if err == nil && other.ID != u.ID {
+	if other != nil && other.ID != u.ID {
 		r.User = "" // it goes to another person
 		s.speakTo(other, r)
 		return s.message(r, "change_taken", base, map[string]string{"link": base + "/signin"}), nil

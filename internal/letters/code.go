@@ -19,7 +19,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/outbox"
 	"github.com/cloakroom-auth/cloakroom/mail"
-	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
 // A mailed code has eight digits, which anyone could try out who had a plain hash of it. So what is stored of it is made with a key of
@@ -68,11 +67,7 @@ func (s *Service) SendCode(ctx context.Context, p Purpose, u *account.User, hold
 	if !u.HasProvenEmail() {
 		return nil
 	}
-	err := s.Guard.Spend(ctx,
-		throttle.Quota{Kind: "mail-user", Of: u.ID, Most: perQuarter, Within: 15 * time.Minute},
-		throttle.Quota{Kind: "mail-user-day", Of: u.ID, Most: perDay, Within: 24 * time.Hour},
-	)
-	if err != nil {
+	if err := s.Guard.Spend(ctx, quotas(quotaUser, u.ID)...); err != nil {
 		return err
 	}
 	r := s.request(string(p), u.Email, about)
@@ -120,14 +115,11 @@ func withheldFrom(u *account.User, kind string) bool {
 // codeUser returns the account that a request for a code is about; nil: none.
 func (s *Service) codeUser(ctx context.Context, r *outbox.Request) (u *account.User, err error) {
 	if Purpose(r.Kind) == ToSignIn {
-		u, err = s.Accounts.Store.Find(ctx, account.CanonicalLogin(r.To))
+		u, err = orNone(s.Accounts.Store.Find(ctx, account.CanonicalLogin(r.To)))
 	} else {
-		u, err = s.Accounts.Store.Load(ctx, r.User)
+		u, err = orNone(s.Accounts.Store.Load(ctx, r.User))
 	}
-	if errors.Is(err, account.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
+	if err != nil || u == nil {
 		return nil, err
 	}
 	if !u.IsActive || account.CanonicalLogin(u.Email) != account.CanonicalLogin(r.To) || r.User != "" && u.Epoch != r.Data["epoch"] {

@@ -38,13 +38,10 @@ func (s *Service) Forgot(ctx context.Context, address string, from netip.Addr, a
 
 // admit counts a message to an address that a stranger causes. It reports false if the address has had enough of them.
 func (s *Service) admit(ctx context.Context, address string, from netip.Addr) (bool, error) {
-	name := account.CanonicalLogin(address)
-	err := s.Guard.Spend(ctx,
-		throttle.Quota{Kind: quotaNetwork, Of: throttle.Network(from), Most: max(s.PerHour/10, 1), Within: time.Hour},
-		throttle.Quota{Kind: "mail-strangers", Most: max(s.PerHour/2, 1), Within: time.Hour},
-		throttle.Quota{Kind: quotaAddress, Of: name, Most: perQuarter, Within: 15 * time.Minute},
-		throttle.Quota{Kind: quotaAddress + "-day", Of: name, Most: perDay, Within: 24 * time.Hour},
-	)
+	err := s.Guard.Spend(ctx, append([]throttle.Quota{
+		{Kind: quotaNetwork, Of: throttle.Network(from), Most: max(s.PerHour/10, 1), Within: time.Hour},
+		{Kind: "mail-strangers", Most: max(s.PerHour/2, 1), Within: time.Hour},
+	}, quotas(quotaAddress, account.CanonicalLogin(address))...)...)
 	if full, ok := errors.AsType[*throttle.QuotaError](err); ok && (full.Quota.Kind == quotaAddress || full.Quota.Kind == quotaAddress+"-day") {
 		return false, nil
 	}
@@ -54,7 +51,24 @@ func (s *Service) admit(ctx context.Context, address string, from netip.Addr) (b
 const (
 	quotaNetwork = "mail-network"
 	quotaAddress = "mail-address"
+	quotaUser    = "mail-user"
 )
+
+// quotas limit the messages to one address or of one user.
+func quotas(kind, of string) []throttle.Quota {
+	return []throttle.Quota{
+		{Kind: kind, Of: of, Most: perQuarter, Within: 15 * time.Minute},
+		{Kind: kind + "-day", Of: of, Most: perDay, Within: 24 * time.Hour},
+	}
+}
+
+// orNone returns nil and no error for an account that isn't there.
+func orNone(u *account.User, err error) (*account.User, error) {
+	if errors.Is(err, account.ErrNotFound) {
+		return nil, nil
+	}
+	return u, err
+}
 
 // writeForgot writes to the account whose address was typed; nil if there is none, or if it is disabled. The message goes to the address
 // that the account has, never to what was typed.
@@ -74,15 +88,9 @@ func (s *Service) writeForgot(ctx context.Context, r *outbox.Request, base strin
 // tryForgot is writeForgot, but [account.ErrEpochChanged] if the account has changed since it was read: the link must not replace that of
 // an administrator who has declared the account compromised meanwhile.
 func (s *Service) tryForgot(ctx context.Context, r *outbox.Request, base string) (*mail.Message, error) {
-	u, err := s.Accounts.Store.Find(ctx, account.CanonicalLogin(r.To))
-	if errors.Is(err, account.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
+	u, err := orNone(s.Accounts.Store.Find(ctx, account.CanonicalLogin(r.To)))
+	if err != nil || u == nil || !u.IsActive || account.CanonicalLogin(u.Email) != account.CanonicalLogin(r.To) {
 		return nil, err
-	}
-	if !u.IsActive || account.CanonicalLogin(u.Email) != account.CanonicalLogin(r.To) {
-		return nil, nil
 	}
 	r.User, r.To = u.ID, u.Email
 	s.speakTo(u, r)

@@ -10,7 +10,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/outbox"
 	"github.com/cloakroom-auth/cloakroom/mail"
-	"github.com/cloakroom-auth/cloakroom/throttle"
 )
 
 // verify is the kind of the request of a user who wants to prove an address.
@@ -24,11 +23,7 @@ func (s *Service) SendVerification(ctx context.Context, u *account.User, about A
 	if u.Email == "" || u.HasProvenEmail() {
 		return nil
 	}
-	err := s.Guard.Spend(ctx,
-		throttle.Quota{Kind: "mail-user", Of: u.ID, Most: perQuarter, Within: 15 * time.Minute},
-		throttle.Quota{Kind: "mail-user-day", Of: u.ID, Most: perDay, Within: 24 * time.Hour},
-	)
-	if err != nil {
+	if err := s.Guard.Spend(ctx, quotas(quotaUser, u.ID)...); err != nil {
 		return err
 	}
 	r := s.request(verify, u.Email, about)
@@ -38,15 +33,9 @@ func (s *Service) SendVerification(ctx context.Context, u *account.User, about A
 
 // writeVerify writes to the address that the user had when it was asked for; nil if the user has another one by now.
 func (s *Service) writeVerify(ctx context.Context, r *outbox.Request, base string) (*mail.Message, error) {
-	u, err := s.Accounts.Store.Load(ctx, r.User)
-	if errors.Is(err, account.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
+	u, err := orNone(s.Accounts.Store.Load(ctx, r.User))
+	if err != nil || u == nil || !u.IsActive || u.Epoch != r.Data["epoch"] || u.Email != r.To {
 		return nil, err
-	}
-	if !u.IsActive || u.Epoch != r.Data["epoch"] || u.Email != r.To {
-		return nil, nil
 	}
 	s.speakTo(u, r)
 	secret, err := s.newSecret(ctx, kindVerify, u.ID, u.Epoch, u.Email, verifyLife)

@@ -64,8 +64,8 @@ func scanLink(row scanner) (*federation.Link, error) {
 	return &l, err
 }
 
-func scanOrigin(row scanner) (*federation.Login, error) {
-	var o federation.Login
+func scanOrigin(row scanner) (*federation.SessionOrigin, error) {
+	var o federation.SessionOrigin
 	err := row.Scan(&o.Session, &o.Pending, &o.User, &o.Issuer, &o.Subject, &o.SID, &o.Began, &o.Expires)
 	return &o, err
 }
@@ -167,7 +167,7 @@ func (s *links) DeleteUser(ctx context.Context, user string) (n int, err error) 
 	return n, nil
 }
 
-func (s *links) AddLogin(ctx context.Context, o *federation.Login) error {
+func (s *links) AddOrigin(ctx context.Context, o *federation.SessionOrigin) error {
 	text := s.dialect.Bytes
 	_, err := s.addOrigin.ExecContext(ctx, text(o.Session), o.Pending, text(o.User), text(o.Issuer), text(o.Subject), text(o.SID), o.Began, o.Expires)
 	if err != nil {
@@ -176,7 +176,7 @@ func (s *links) AddLogin(ctx context.Context, o *federation.Login) error {
 	return nil
 }
 
-func (s *links) Logins(ctx context.Context, issuer, subject, sid string) ([]*federation.Login, error) {
+func (s *links) Origins(ctx context.Context, issuer, subject, sid string) ([]*federation.SessionOrigin, error) {
 	if subject == "" && sid == "" {
 		return nil, ctx.Err()
 	}
@@ -193,7 +193,7 @@ func (s *links) Logins(ctx context.Context, issuer, subject, sid string) ([]*fed
 	return list, nil
 }
 
-func (s *links) Login(ctx context.Context, session string) (*federation.Login, error) {
+func (s *links) Origin(ctx context.Context, session string) (*federation.SessionOrigin, error) {
 	o, err := one(ctx, s.dialect, s.origin, scanOrigin, federation.ErrNotFound, s.dialect.Bytes(session))
 	if err != nil {
 		return nil, fmt.Errorf("find origin: %w", err)
