@@ -135,6 +135,8 @@ func start(t *testing.T, o options) *server {
 	return s
 }
 
+// assemble builds the API by hand, because cloakroom.New calls the stores itself, which plans of faults count, and keeps to itself what tests
+// replace: pages, providers and their transport, the passkeys' domain, and what writes mail.
 func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *httpapi.API {
 	t.Helper()
 	ring, err := keyring.Create(filepath.Join(t.TempDir(), "secret.key"))
