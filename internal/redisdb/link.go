@@ -183,8 +183,11 @@ func (l *link) leave() {
 
 // do runs one command. If the context has ended, it returns an error and sends nothing.
 func do(ctx context.Context, l *link, command rueidis.Completed) (rueidis.RedisMessage, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
+	if end, ok := ctx.Deadline(); !ok || time.Until(end) > callTimeout {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+	}
 	if err := errors.Join(ctx.Err(), l.away()); err != nil {
 		return rueidis.RedisMessage{}, err
 	}

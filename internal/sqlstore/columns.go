@@ -14,17 +14,23 @@ type Columns interface {
 	Bytes(i int) ([]byte, error)
 }
 
-// row is a row that [Dialect.ReadRow] has found.
-type row struct{ Columns }
+// row is n columns of a row that [Dialect.ReadRow] has found, beginning with the one at from.
+type row struct {
+	columns Columns
+	from, n int
+}
+
+// wholeRow returns all columns.
+func wholeRow(c Columns) row { return row{c, 0, c.Len()} }
 
 // Scan sets what each of dest points to, which is an int64, bool, string, []byte or of a type made from these, to a column. NULL is
 // the zero value.
 func (r row) Scan(dest ...any) error {
-	if len(dest) != r.Len() {
-		return fmt.Errorf("the answer has %d columns, want %d", r.Len(), len(dest))
+	if len(dest) != r.n {
+		return fmt.Errorf("the answer has %d columns, want %d", r.n, len(dest))
 	}
 	for i, d := range dest {
-		if err := scanColumn(r.Columns, i, d); err != nil {
+		if err := scanColumn(r.columns, r.from+i, d); err != nil {
 			return fmt.Errorf("column %d: %w", i+1, err)
 		}
 	}
@@ -75,15 +81,3 @@ func scanKind(c Columns, i int, into reflect.Value) error {
 	}
 	return fmt.Errorf("can't be read into %s", into.Type())
 }
-
-// part is n columns of a row, beginning with the one at from.
-type part struct {
-	Columns
-	from, n int
-}
-
-func (p part) Len() int                    { return p.n }
-func (p part) Null(i int) bool             { return p.Columns.Null(p.from + i) }
-func (p part) Int64(i int) (int64, error)  { return p.Columns.Int64(p.from + i) }
-func (p part) Text(i int) (string, error)  { return p.Columns.Text(p.from + i) }
-func (p part) Bytes(i int) ([]byte, error) { return p.Columns.Bytes(p.from + i) }

@@ -25,7 +25,7 @@ func (q rowQuery) read(ctx context.Context, d Dialect, scan func(Columns) error,
 // one reads a single row. If there is none, it returns missing.
 func one[T any](ctx context.Context, d Dialect, q query, scan func(scanner) (T, error), missing error, args ...any) (value T, err error) {
 	read := func(c Columns) (err error) {
-		value, err = scan(row{c})
+		value, err = scan(wholeRow(c))
 		return err
 	}
 	err = retry(ctx, d.Lost, func() error { return q.read(ctx, d, read, args...) })

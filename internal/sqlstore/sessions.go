@@ -315,11 +315,10 @@ func (s *sessions) readJoined(ctx context.Context, id session.ID) (*session.Reco
 var sessionWidth = strings.Count(sessionColumns, ",") + 1
 
 func scanBoth(c Columns) (b both, err error) {
-	users := part{c, sessionWidth, c.Len() - sessionWidth}
-	if b.session, err = scanSession(row{part{c, 0, sessionWidth}}); err != nil || users.Null(0) {
+	if b.session, err = scanSession(row{c, 0, sessionWidth}); err != nil || c.Null(sessionWidth) {
 		return b, err
 	}
-	b.user, err = scanUser(row{users})
+	b.user, err = scanUser(row{c, sessionWidth, c.Len() - sessionWidth})
 	return b, err
 }
 
@@ -334,18 +333,20 @@ func of(table, columns string) string {
 
 func scanSession(row scanner) (*session.Record, error) {
 	var r session.Record
-	var id []byte
-	var method, methods, agent string
-	err := row.Scan(&id, &r.PublicID, &r.User, &r.Epoch, &method, &r.Browser, &r.Created, &r.ReauthenticatedAt,
-		&r.Seen, &r.Idle, &r.Deadline, &r.Expires, &r.IP, &agent, &r.Values, &r.Version, &r.SecondAt, &methods,
+	var s struct { // in one piece
+		id                     []byte
+		method, methods, agent string
+	}
+	err := row.Scan(&s.id, &r.PublicID, &r.User, &r.Epoch, &s.method, &r.Browser, &r.Created, &r.ReauthenticatedAt,
+		&r.Seen, &r.Idle, &r.Deadline, &r.Expires, &r.IP, &s.agent, &r.Values, &r.Version, &r.SecondAt, &s.methods,
 		&r.Bound, &r.Binding)
 	if err != nil {
 		return nil, err
 	}
-	if len(id) != len(r.ID) {
-		return nil, fmt.Errorf("stored session ID has %d bytes", len(id))
+	if len(s.id) != len(r.ID) {
+		return nil, fmt.Errorf("stored session ID has %d bytes", len(s.id))
 	}
-	r.ID = session.ID(id)
-	r.Method, r.Methods, r.Agent = session.Intern(method), session.Intern(methods), session.Intern(agent)
+	r.ID = session.ID(s.id)
+	r.Method, r.Methods, r.Agent = session.Intern(s.method), session.Intern(s.methods), session.Intern(s.agent)
 	return &r, nil
 }
