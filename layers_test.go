@@ -39,6 +39,7 @@ var layers = map[string]layer{
 	"internal/basicauth":  {own: []string{"internal/problem"}},
 	"internal/endreason":  {},
 	"internal/resilience": {},
+	"internal/hint":       {},
 	"internal/totp":       {},
 	"internal/secondstep": {own: []string{"account", "factor", "federation", "signin", "internal/resilience"}},
 	"internal/passkey":    {own: []string{"factor", "internal/keyring", "signin"}, others: []string{"github.com/go-webauthn/webauthn", "golang.org/x/net/publicsuffix"}},
@@ -75,7 +76,7 @@ var layers = map[string]layer{
 
 	// Where things are kept.
 	"internal/sqlstore": {
-		own:    []string{"account", "audit", "factor", "federation", "mail", "password", "session", "signin", "throttle", "token", "sealed", "store", "webhook"},
+		own:    []string{"account", "audit", "factor", "federation", "mail", "password", "session", "signin", "throttle", "token", "sealed", "store", "webhook", "internal/hint"},
 		others: []string{"github.com/pressly/goose/v3"},
 	},
 	"internal/nearcache/fence": {own: []string{"internal/feed"}},
@@ -98,7 +99,7 @@ var layers = map[string]layer{
 		others: []string{"github.com/jackc/pgx/v5"},
 	},
 	"django": {
-		own:    []string{"account", "password", "session", "store", "token", "internal/pg"},
+		own:    []string{"account", "password", "session", "store", "token", "internal/hint", "internal/pg"},
 		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/text"},
 	},
 	"storetest": {

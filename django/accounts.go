@@ -61,9 +61,8 @@ func (db *DB) fields() []field {
 	return there
 }
 
-// selectUser reads a user u with groups and permissions in one statement, so that all of it is from one state of the
-// database.
-func (db *DB) selectUser() string {
+// userColumns are the columns of a user u without the lists.
+func (db *DB) userColumns() string {
 	columns := []string{`CAST(u.` + quote(db.config.UserKey) + ` AS TEXT)`}
 	for _, f := range db.fields() {
 		column := `u.` + quote(f.column)
@@ -72,9 +71,18 @@ func (db *DB) selectUser() string {
 		}
 		columns = append(columns, column)
 	}
+	return strings.Join(columns, ", ")
+}
+
+// selectUser reads a user u with groups and permissions in one statement, so that all of it is from one state of the
+// database. Most users have neither, so a list is only made for those who have rows for it.
+func (db *DB) selectUser() string {
+	list := func(condition, query string) string {
+		return `, CASE WHEN ` + condition + ` THEN ` + db.list(query) + ` END`
+	}
 	groups, direct, all := db.rightsOf()
-	columns = append(columns, db.list(groups), db.list(direct), db.list(all))
-	return `SELECT ` + strings.Join(columns, ", ") + ` FROM ` + quote(db.config.UserTable) + ` u`
+	inGroup, hasOwn, either := db.hasRights()
+	return `SELECT ` + db.userColumns() + list(inGroup, groups) + list(hasOwn, direct) + list(either, all) + db.fromUsers()
 }
 
 func (db *DB) list(query string) string {
@@ -82,6 +90,20 @@ func (db *DB) list(query string) string {
 		return `NULL`
 	}
 	return `(SELECT ` + db.dialect.jsonArray + `(item) FROM (` + query + ` ORDER BY 1) AS items)`
+}
+
+func (db *DB) fromUsers() string { return ` FROM ` + quote(db.config.UserTable) + ` u` }
+
+// hasRights returns the conditions that a user has groups, permissions of their own, and either.
+func (db *DB) hasRights() (inGroup, hasOwn, either string) {
+	exists := func(table string) string {
+		if table == "" {
+			return `false`
+		}
+		return `EXISTS (SELECT 1 FROM ` + quote(table) + ` WHERE ` + quote(db.schema.member) + ` = u.` + quote(db.config.UserKey) + `)`
+	}
+	inGroup, hasOwn = exists(db.schema.groups), exists(db.schema.permissions)
+	return inGroup, hasOwn, inGroup + ` OR ` + hasOwn
 }
 
 const permissionName = `c.app_label || '.' || p.codename AS item FROM auth_permission p
@@ -107,6 +129,16 @@ func (db *DB) rightsOf() (groups, direct, all string) {
 }
 
 func (db *DB) scanUser(scan func(...any) error) (*account.User, error) {
+	var lists [3][]byte
+	u, err := db.scanFields(scan, &lists[0], &lists[1], &lists[2])
+	if err != nil {
+		return nil, err
+	}
+	return u, unmarshalLists(lists, &u.Groups, &u.UserPermissions, &u.Permissions)
+}
+
+// scanFields reads userColumns and what follows them.
+func (db *DB) scanFields(scan func(...any) error, others ...any) (*account.User, error) {
 	u := &account.User{IsActive: true} // AbstractBaseUser.is_active is true if there is no such column
 	fields := db.fields()
 	times := make([]sql.NullString, len(fields))
@@ -123,8 +155,7 @@ func (db *DB) scanUser(scan func(...any) error) (*account.User, error) {
 			into = append(into, &bools[i])
 		}
 	}
-	var lists [3][]byte
-	if err := scan(append(into, &lists[0], &lists[1], &lists[2])...); err != nil {
+	if err := scan(append(into, others...)...); err != nil {
 		return nil, err
 	}
 	for i, f := range fields {
@@ -149,7 +180,7 @@ func (db *DB) scanUser(scan func(...any) error) (*account.User, error) {
 	}
 	u.PasswordWithheld = !u.HasPassword() // as in Django's own form
 	u.Epoch = authHash(db.form.keys[0], u.Password)
-	return u, unmarshalLists(lists, &u.Groups, &u.UserPermissions, &u.Permissions)
+	return u, nil
 }
 
 func unmarshalLists(lists [3][]byte, into ...*[]string) error {
@@ -165,7 +196,11 @@ func unmarshalLists(lists [3][]byte, into ...*[]string) error {
 }
 
 func (a *accounts) Load(ctx context.Context, id string) (*account.User, error) {
-	return a.load(ctx, a.read, id)
+	key, err := a.key(id)
+	if err != nil {
+		return nil, account.ErrNotFound
+	}
+	return loaded(a.checks.user(ctx, a.DB, id, key))
 }
 
 func (a *accounts) load(ctx context.Context, q querier, id string) (*account.User, error) {
@@ -177,7 +212,10 @@ func (a *accounts) load(ctx context.Context, q querier, id string) (*account.Use
 }
 
 func (a *accounts) loadOne(ctx context.Context, q querier, where string, args ...any) (*account.User, error) {
-	u, err := a.scanUser(q.QueryRowContext(ctx, a.selectUser()+where, args...).Scan)
+	return loaded(a.scanUser(q.QueryRowContext(ctx, a.selectUser()+where, args...).Scan))
+}
+
+func loaded(u *account.User, err error) (*account.User, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, account.ErrNotFound
 	}

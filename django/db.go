@@ -19,6 +19,7 @@ type DB struct {
 	read, write *sql.DB
 	schema      *schema
 	index       *index
+	checks      *checks
 	keyWarning  string // see KeyWarning
 }
 
@@ -67,9 +68,13 @@ func (db *DB) verify(ctx context.Context) (err error) {
 		return err
 	}
 	if db.config.UsersOnly {
-		return nil
+		db.checks, err = db.newChecks(ctx)
+		return err
 	}
-	return db.checkSessions(ctx)
+	if err = db.checkSessions(ctx); err == nil {
+		db.checks, err = db.newChecks(ctx)
+	}
+	return err
 }
 
 // Close closes all connections. The DB must not be used afterwards.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -45,11 +46,7 @@ func unpack(payload string) ([]byte, error) {
 	if !compressed {
 		return fromLatin1(data), nil
 	}
-	r, err := zlib.NewReader(bytes.NewReader(data))
-	if err != nil {
-		return nil, fmt.Errorf("decompress session data: %w", err)
-	}
-	data, err = io.ReadAll(io.LimitReader(r, maxPayload+1))
+	data, err = decompress(data)
 	if err != nil {
 		return nil, fmt.Errorf("decompress session data: %w", err)
 	}
@@ -57,6 +54,25 @@ func unpack(payload string) ([]byte, error) {
 		return nil, errors.New("session data is over 16 MiB")
 	}
 	return fromLatin1(data), nil
+}
+
+// decompressors are readers of zlib that have been used, since a new one takes 40 kB of memory.
+var decompressors sync.Pool
+
+// decompress returns at most one byte more than maxPayload.
+func decompress(data []byte) (plain []byte, err error) {
+	from := bytes.NewReader(data)
+	r, used := decompressors.Get().(io.ReadCloser)
+	if used {
+		err = r.(zlib.Resetter).Reset(from, nil)
+	} else {
+		r, err = zlib.NewReader(from)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer decompressors.Put(r)
+	return io.ReadAll(io.LimitReader(r, maxPayload+1))
 }
 
 // ascii replaces every non-ASCII character of JSON, which can only be inside its strings, with \uXXXX, since Django decodes

@@ -64,7 +64,7 @@ func (s *sessions) insert(ctx context.Context, q querier, r row) error {
 
 func (s *sessions) Load(ctx context.Context, id session.ID) (*session.Record, error) {
 	for {
-		found, err := s.find(ctx, s.read, id, "")
+		found, err := s.found(id, s.checks.session.row(ctx, string(id[:])))
 		if err != nil {
 			return nil, fmt.Errorf("load session: %w", err)
 		}
@@ -79,8 +79,17 @@ func (s *sessions) Load(ctx context.Context, id session.ID) (*session.Record, er
 }
 
 func (s *sessions) find(ctx context.Context, q querier, id session.ID, lock string) (*stored, error) {
-	query := `SELECT ` + s.columns() + ` FROM ` + s.table() + ` WHERE session_key = $1` + lock
-	r, err := s.scan(q.QueryRowContext(ctx, query, string(id[:])).Scan)
+	return s.found(id, q.QueryRowContext(ctx, s.selectOne()+lock, string(id[:])))
+}
+
+// selectOne reads the session with the key $1.
+func (s *sessions) selectOne() string {
+	return `SELECT ` + s.columns() + ` FROM ` + s.table() + ` WHERE session_key = $1`
+}
+
+// found returns the session of a row, which must be the one that was asked for.
+func (s *sessions) found(id session.ID, answer *sql.Row) (*stored, error) {
+	r, err := s.scan(answer.Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, session.ErrNotFound
 	}

@@ -3,7 +3,8 @@ package sqlstore
 import (
 	"context"
 	"encoding/binary"
-	"sync/atomic"
+
+	"github.com/cloakroom-auth/cloakroom/internal/hint"
 )
 
 // userQuery is a query that returns at most one row, whose last columns are [userColumns].
@@ -15,13 +16,10 @@ type userQuery struct {
 	whole string
 	brief string // without the lists; empty: whole is run at once
 
-	// listed has the parameters of the queries whose user had lists the last time, as far as they fit: for them whole is run at once. A
-	// wrong entry costs a query and changes no answer.
-	listed *[listedSlots]atomic.Uint64
+	// listed has the parameters of the queries whose user had lists the last time: for them whole is run at once. A wrong entry costs a query
+	// and changes no answer.
+	listed *hint.Set
 }
-
-// listedSlots is the number of users, or sessions, that are known to have lists. They take 8 bytes each.
-const listedSlots = 4096
 
 // listWidth is the number of columns that are lists.
 const listWidth = 3
@@ -31,7 +29,7 @@ func (p *preparer) users(others, from string) *userQuery {
 	q := &userQuery{whole: p.dialect.Named(`SELECT ` + others + userColumns(p.dialect) + from)}
 	if p.dialect.CostlySubqueries {
 		q.brief = p.dialect.Named(`SELECT ` + others + userFields + `, ` + inGroup + ` OR ` + hasOwn + from)
-		q.listed = new([listedSlots]atomic.Uint64)
+		q.listed = new(hint.Set)
 	}
 	return q
 }
@@ -40,8 +38,8 @@ func (q *userQuery) read(ctx context.Context, d Dialect, scan func(Columns) erro
 	if q.brief == "" {
 		return d.ReadRow(ctx, q.whole, scan, args...)
 	}
-	slot, key := q.slot(args[0])
-	if slot.Load() != key {
+	key := keyOf(args[0])
+	if !q.listed.Has(key) {
 		lists := false
 		err := d.ReadRow(ctx, q.brief, func(c Columns) error {
 			last := c.Len() - 1
@@ -56,24 +54,17 @@ func (q *userQuery) read(ctx context.Context, d Dialect, scan func(Columns) erro
 		}
 	}
 	return d.ReadRow(ctx, q.whole, func(c Columns) error {
-		if hasLists(c) {
-			slot.Store(key)
-		} else {
-			slot.CompareAndSwap(key, 0)
-		}
+		q.listed.Put(key, hasLists(c))
 		return scan(c)
 	}, args...)
 }
 
-// slot returns where the parameter may be listed, and as what.
-func (q *userQuery) slot(arg any) (slot *atomic.Uint64, key uint64) {
-	switch arg := arg.(type) {
-	case int64: // the ID of a user
-		key = uint64(arg)
-	case []byte: // that of a session, which is a hash
-		key = binary.LittleEndian.Uint64(arg)
+// keyOf returns the key of a parameter in the set: of the ID of a user, or of a session's, which is a hash.
+func keyOf(arg any) uint64 {
+	if id, ok := arg.([]byte); ok {
+		return binary.LittleEndian.Uint64(id)
 	}
-	return &q.listed[key%listedSlots], key
+	return uint64(arg.(int64))
 }
 
 func hasLists(c Columns) bool {
