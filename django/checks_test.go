@@ -15,7 +15,7 @@ import (
 // TestRightsComeAndGoBetweenChecks: each load has the groups and permissions of that moment, however the last one was answered, also after a
 // migration of the project has added columns.
 func TestRightsComeAndGoBetweenChecks(t *testing.T) {
-	t.Attr("threat", "X02")
+	t.Attr("threat", "X09")
 	each(t, func(t *testing.T, address func(t testing.TB) string) {
 		database := address(t)
 		djangoserver.New(t, djangoserver.Config{Database: database, Keys: keys})
