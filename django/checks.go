@@ -47,8 +47,10 @@ func (db *DB) newChecks(ctx context.Context) (c *checks, err error) {
 	}
 	where := ` WHERE u.` + quote(db.config.UserKey) + ` = $1`
 	c.whole = ready(db.selectUser() + where)
-	if !db.config.UsersOnly {
-		c.session = ready((*sessions)(db).selectOne())
+	if text := (*sessions)(db).selectOne(); db.config.UsersOnly { // there may be no sessions
+		c.session = &query{text: text, pool: db.read}
+	} else {
+		c.session = ready(text)
 	}
 	if _, _, either := db.hasRights(); db.dialect.postgres {
 		c.brief = ready(`SELECT ` + db.userColumns() + `, ` + either + db.fromUsers() + where)
