@@ -7,6 +7,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -74,6 +77,51 @@ func (b *bench) crowds(ctx context.Context) error {
 	b.add(fmt.Sprintf("crowd/disable-%d-users", len(users)), took.Seconds(), "s", "", 0)
 	b.add("crowd/disable-cpu/nodes", nodes, "µs", "", 0)
 	b.add("crowd/disable-cpu/database", database, "µs", "", 0)
+	return b.revokeAll(ctx, c)
+}
+
+const (
+	revokeRuns  = 21
+	revokeLive  = 100_000 // sessions
+	revokeUsers = revokeLive / 10
+)
+
+// revokeAll measures the command that ends all ten sessions of a user, beside the nodes of a cluster and a hundred thousand live sessions,
+// and the same command where it only shows the user.
+func (b *bench) revokeAll(ctx context.Context, c *cluster) error {
+	program := filepath.Join(c.spec.Dir, "cloakroom")
+	build := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/cloakroom")
+	build.Dir = ".."
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the command: %w: %s", err, out)
+	}
+	on, err := pgx.Connect(ctx, c.spec.DB)
+	if err != nil {
+		return err
+	}
+	defer on.Close(ctx)
+	_, err = on.Exec(ctx, `INSERT INTO sessions (id, public_id, user_id, epoch, method, browser, created, fresh, seen, idle,
+		deadline, expires, ip, agent, data, version)
+		SELECT sha256(('live' || n)::bytea), ('live' || n)::bytea, (1 + n % $2::int)::text::bytea, 'first'::bytea, 'password'::bytea, false,
+		1, 1, 1, 1000, $3, $3, ''::bytea, ''::bytea, ''::bytea, '' FROM generate_series(1, $1::int) n`,
+		revokeLive, revokeUsers, time.Now().Add(time.Hour).Unix())
+	if err != nil {
+		return err
+	}
+	took := map[string][]time.Duration{}
+	for user := range revokeRuns {
+		for _, args := range [][]string{{"user", "show"}, {"session", "revoke-all"}} {
+			command := exec.CommandContext(ctx, program, append(args, strconv.Itoa(user+1), "--db", c.spec.DB, "--data", c.spec.Dir)...)
+			began := time.Now()
+			if out, err := command.CombinedOutput(); err != nil {
+				return fmt.Errorf("%v: %w: %s", args, err, out)
+			}
+			took[args[1]] = append(took[args[1]], time.Since(began))
+		}
+	}
+	show, revoke := quantile(took["show"], .5), quantile(took["revoke-all"], .5)
+	b.add("crowd/show", milliseconds(show), "ms", "", 0)
+	b.add("crowd/revoke-all", milliseconds(revoke), "ms", "show", float64(revoke)/float64(show))
 	return nil
 }
 
