@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/cloakroom-auth/cloakroom/account"
@@ -223,32 +222,16 @@ func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record
 	return found, nil
 }
 
-// listing has conditions only for the fields that the query sets, so that the database picks the right index.
 func (s *sessions) listing(q session.Query) (query string, args []any) {
-	var where []string
-	condition := func(left, text string) {
-		if text != "" {
-			args = append(args, s.dialect.Bytes(text))
-			where = append(where, left+" $"+strconv.Itoa(len(args)))
-		}
-	}
-	condition("user_id =", q.User)
-	condition("public_id =", q.PublicID)
-	condition("public_id >", q.After)
+	l := listing{dialect: s.dialect}
+	l.condition("user_id =", q.User)
+	l.condition("public_id =", q.PublicID)
+	l.condition("public_id >", q.After)
 	if q.FormerID != (session.ID{}) {
-		args = append(args, q.FormerID[:])
-		parameter := "$" + strconv.Itoa(len(args))
-		where = append(where, `(id = `+parameter+` OR public_id = (SELECT public_id FROM retired WHERE id = `+parameter+`))`)
+		parameter := l.parameter(q.FormerID[:])
+		l.where = append(l.where, `(id = `+parameter+` OR public_id = (SELECT public_id FROM retired WHERE id = `+parameter+`))`)
 	}
-	query = `SELECT ` + sessionColumns + ` FROM sessions`
-	if len(where) > 0 {
-		query += ` WHERE ` + strings.Join(where, ` AND `)
-	}
-	query += ` ORDER BY public_id`
-	if q.Limit > 0 {
-		query += ` LIMIT ` + strconv.Itoa(q.Limit)
-	}
-	return query, args
+	return `SELECT ` + sessionColumns + ` FROM sessions` + l.text(q.Limit), l.args
 }
 
 func (s *sessions) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {

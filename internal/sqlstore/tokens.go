@@ -213,28 +213,13 @@ func (s *tokens) List(ctx context.Context, q token.Query) ([]*token.Record, erro
 	return found, nil
 }
 
-// listing has conditions only for the fields that the query sets, so that the database picks the right index.
 func (s *tokens) listing(q token.Query) (query string, args []any) {
-	var where []string
-	condition := func(left, text string) {
-		if text != "" {
-			args = append(args, s.dialect.Bytes(text))
-			where = append(where, left+" $"+strconv.Itoa(len(args)))
-		}
-	}
-	condition("user_id =", q.User)
-	condition("kind =", string(q.Kind))
-	condition("public_id =", q.PublicID)
-	condition("public_id >", q.After)
-	query = `SELECT ` + tokenColumns + ` FROM tokens`
-	if len(where) > 0 {
-		query += ` WHERE ` + strings.Join(where, ` AND `)
-	}
-	query += ` ORDER BY public_id`
-	if q.Limit > 0 {
-		query += ` LIMIT ` + strconv.Itoa(q.Limit)
-	}
-	return query, args
+	l := listing{dialect: s.dialect}
+	l.condition("user_id =", q.User)
+	l.condition("kind =", string(q.Kind))
+	l.condition("public_id =", q.PublicID)
+	l.condition("public_id >", q.After)
+	return `SELECT ` + tokenColumns + ` FROM tokens` + l.text(q.Limit), l.args
 }
 
 func (s *tokens) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {
