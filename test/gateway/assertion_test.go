@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -17,11 +18,12 @@ import (
 	"time"
 )
 
-// verifier is a program that prints the name and the ID of an assertion if the code of the documentation accepts it, and fails if not.
+// verifier is a program that calls the code of the documentation. It reads assertions, each with its request, and answers each with the
+// name and the ID, or with an error.
 type verifier struct {
-	name    string
-	command []string
-	dir     string
+	name     string
+	requests *json.Encoder
+	answers  *json.Decoder
 }
 
 var made []verifier // by the first test that needs them
@@ -53,23 +55,44 @@ func makeVerifiers(t *testing.T) []verifier {
 import ("encoding/json"; "fmt"; "os")
 
 func main() {
-	var keys []Key
-	if err := json.Unmarshal([]byte(os.Args[5]), &keys); err != nil { panic(err) }
-	claims, err := verify(os.Args[1], os.Args[2], os.Args[3], os.Args[4], keys)
-	if err != nil { fmt.Fprintln(os.Stderr, err); os.Exit(1) }
-	fmt.Println(claims["username"], claims["sub"])
+	for in := json.NewDecoder(os.Stdin); ; {
+		var request [5]string
+		if in.Decode(&request) != nil { return }
+		var keys []Key
+		if err := json.Unmarshal([]byte(request[4]), &keys); err != nil { panic(err) }
+		answer := map[string]any{}
+		if claims, err := verify(request[0], request[1], request[2], request[3], keys); err != nil {
+			answer["error"] = err.Error()
+		} else {
+			answer["who"] = fmt.Sprint(claims["username"], " ", claims["sub"])
+		}
+		json.NewEncoder(os.Stdout).Encode(answer)
+	}
 }
 `, "main.go"},
 		{"Python", "python", "verify.py", []string{need(t, "/usr/bin/python3"), "main.py"}, `import json, sys
 from urllib.parse import unquote
 from verify import verify
-assertion, method, path, url, keys = sys.argv[1:]
-claims = verify(assertion, method, unquote(path), url, json.loads(keys))
-print(claims["username"], claims["sub"])
+for line in sys.stdin:
+    assertion, method, path, url, keys = json.loads(line)
+    try:
+        claims = verify(assertion, method, unquote(path), url, json.loads(keys))
+        answer = {"who": f"{claims['username']} {claims['sub']}"}
+    except Exception as error:
+        answer = {"error": repr(error)}
+    print(json.dumps(answer), flush=True)
 `, "main.py"},
-		{"Node", "js", "verify.mjs", []string{need(t, "node"), "main.mjs"}, `import { verify } from "./verify.mjs";
-const claims = verify(...process.argv.slice(2, 6), JSON.parse(process.argv[6]));
-console.log(claims.username, claims.sub);
+		{"Node", "js", "verify.mjs", []string{need(t, "node"), "main.mjs"}, `import { createInterface } from "node:readline";
+import { verify } from "./verify.mjs";
+for await (const line of createInterface({ input: process.stdin })) {
+  const request = JSON.parse(line);
+  try {
+    const claims = verify(...request.slice(0, 4), JSON.parse(request[4]));
+    console.log(JSON.stringify({ who: claims.username + " " + claims.sub }));
+  } catch (error) {
+    console.log(JSON.stringify({ error: String(error) }));
+  }
+}
 `, "main.mjs"},
 	} {
 		code := regexp.MustCompile("(?s)### " + v.title + "\n.*?```" + v.fence + "\n(.*?)```").FindStringSubmatch(section)
@@ -90,31 +113,52 @@ console.log(claims.username, claims.sub);
 			}
 		}
 		if v.fence == "go" {
-			if out, err := (verifier{dir: dir}).run("go", "build", "-o", "verifier", "."); err != nil {
+			build := exec.Command("go", "build", "-o", "verifier", ".")
+			build.Dir = dir
+			if out, err := build.CombinedOutput(); err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
 			v.command = []string{"./verifier"}
 		}
-		all = append(all, verifier{v.title, v.command, dir})
+		all = append(all, startVerifier(t, v.title, dir, v.command))
 	}
 	return all
 }
 
-func (v verifier) run(command ...string) (string, error) {
+// startVerifier starts a program, which ends with this process, since its input does.
+func startVerifier(t *testing.T, name, dir string, command []string) verifier {
+	t.Helper()
 	c := exec.Command(command[0], command[1:]...)
-	c.Dir = v.dir
-	var out, complaint bytes.Buffer
-	c.Stdout, c.Stderr = &out, &complaint
-	err := c.Run()
+	c.Dir, c.Stderr = dir, os.Stderr
+	in, err := c.StdinPipe()
 	if err != nil {
-		err = fmt.Errorf("%w: %s", err, complaint.String())
+		t.Fatal(err)
 	}
-	return strings.TrimSpace(out.String()), err
+	out, err := c.StdoutPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return verifier{name, json.NewEncoder(in), json.NewDecoder(out)}
 }
 
-// of verifies an assertion for a request.
-func (v verifier) of(assertion, method, path, url, keys string) (string, error) {
-	return v.run(append(append([]string{}, v.command...), assertion, method, path, url, keys)...)
+// of verifies an assertion for a request. It fails the test if the program doesn't answer.
+func (v verifier) of(t *testing.T, assertion, method, path, url, keys string) (string, error) {
+	t.Helper()
+	var answer struct{ Who, Error string }
+	err := v.requests.Encode([]string{assertion, method, path, url, keys})
+	if err == nil {
+		err = v.answers.Decode(&answer)
+	}
+	switch {
+	case err != nil:
+		t.Fatalf("the verifier for %s: %v", v.name, err)
+	case answer.Error != "":
+		return "", errors.New(answer.Error)
+	}
+	return answer.Who, nil
 }
 
 // TestAssertionsAreVerifiedAsDocumented runs the code of the documentation on what the application gets from each front.
@@ -131,7 +175,7 @@ func TestAssertionsAreVerifiedAsDocumented(t *testing.T) {
 		keys := f.keys(t)
 		url := "https://" + f.host
 		for _, v := range all {
-			if who, err := v.of(assertion, "PUT", "/orders/a%20b", url, keys); err != nil || who != "ada "+s.CGI["HTTP_REMOTE_USER_ID"] {
+			if who, err := v.of(t, assertion, "PUT", "/orders/a%20b", url, keys); err != nil || who != "ada "+s.CGI["HTTP_REMOTE_USER_ID"] {
 				t.Errorf("%s: %q, %v", v.name, who, err)
 			}
 		}
@@ -144,7 +188,7 @@ func TestAssertionsAreVerifiedAsDocumented(t *testing.T) {
 				"another issuer": {assertion, "PUT", "/orders/a%20b", "https://evil.test"}, "no signature": {assertion[:strings.LastIndexByte(assertion, '.')+1], "PUT", "/orders/a%20b", url},
 				"a changed claim": {tamper(t, assertion), "PUT", "/orders/a%20b", url}, "nothing": {"", "PUT", "/orders/a%20b", url},
 			} {
-				if who, err := v.of(args[0], args[1], args[2], args[3], keys); err == nil {
+				if who, err := v.of(t, args[0], args[1], args[2], args[3], keys); err == nil {
 					t.Errorf("%s accepts %s as %s", v.name, what, who)
 				}
 			}
@@ -167,7 +211,7 @@ func TestVerifiersReturnTheExactNameAndID(t *testing.T) {
 			t.Fatalf("%q doesn't get through", name)
 		}
 		for _, v := range all {
-			if who, err := v.of(s.Header.Get("Cloakroom-Assertion"), "GET", "/x", "https://"+f.host, f.keys(t)); err != nil || who != name+" 1" {
+			if who, err := v.of(t, s.Header.Get("Cloakroom-Assertion"), "GET", "/x", "https://"+f.host, f.keys(t)); err != nil || who != name+" 1" {
 				t.Errorf("%s: %q is told as %q, %v", v.name, name, who, err)
 			}
 		}
@@ -238,7 +282,7 @@ func TestDocumentedVerifiersCheckEverything(t *testing.T) {
 		return m
 	}
 	for _, v := range verifiers(t) {
-		if who, err := v.of(sign(header, claims), "GET", "/x", url, keys); err != nil || who != "ada 1" {
+		if who, err := v.of(t, sign(header, claims), "GET", "/x", url, keys); err != nil || who != "ada 1" {
 			t.Errorf("%s: %q, %v", v.name, who, err)
 		}
 		for what, text := range map[string]string{
@@ -249,7 +293,7 @@ func TestDocumentedVerifiersCheckEverything(t *testing.T) {
 			"an access token": sign(with(header, "typ", "JWT"), claims), "no type": sign(with(header, "typ", nil), claims), "alg none": sign(with(header, "alg", "none"), claims),
 			"another algorithm": sign(with(header, "alg", "HS256"), claims), "an unknown key": sign(with(header, "kid", "x"), claims), "another kind of key": sign(with(header, "kid", "other"), claims),
 		} {
-			if who, err := v.of(text, "GET", "/x", url, keys); err == nil {
+			if who, err := v.of(t, text, "GET", "/x", url, keys); err == nil {
 				t.Errorf("%s accepts %s as %s", v.name, what, who)
 			}
 		}
