@@ -387,10 +387,14 @@ func TestASessionThatEndsDuringTheBodyCantAct(t *testing.T) {
 		}
 	}
 	onEveryEngine(t, func(t *testing.T, open func(*testing.T) stores) {
-		s := start(t, options{stores: open, mail: byInvitation()})
-		root := s.as(s.superuser("root"))
+		var s *server
+		var root *client
 		n := 0
-		for _, route := range unsafe() {
+		for i, route := range unsafe() {
+			if i%8 == 0 { // all that is stored is compared for each request, which takes ever longer
+				s = start(t, options{stores: open, mail: byInvitation()})
+				root = s.as(s.superuser("root"))
+			}
 			line := heldRoutes[route.String()]
 			if line.by == "" {
 				continue
