@@ -13,8 +13,13 @@ type events struct {
 
 // Append leaves no IDs in the events if it returns an error.
 func (h events) Append(ctx context.Context, all []*audit.Event) error {
-	err := h.hook(ctx, "audit.Append", func() error { return h.store.Append(ctx, all) })
-	if err != nil {
+	stored := false
+	err := h.hook(ctx, "audit.Append", func() error {
+		err := h.store.Append(ctx, all)
+		stored = err == nil
+		return err
+	})
+	if err != nil && stored {
 		for _, e := range all {
 			e.ID = ""
 		}

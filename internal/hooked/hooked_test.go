@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/hooked"
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -83,6 +84,10 @@ func TestNothingIsSetIfTheHookReportsAFailure(t *testing.T) {
 	}
 	if _, err := db.Sessions.Load(t.Context(), r.ID); err != nil {
 		t.Errorf("the call wasn't carried out: %v", err)
+	}
+	e := &audit.Event{Name: "x"}
+	if err := stores.Audit.Append(t.Context(), []*audit.Event{e}); err != failed || e.ID != "" {
+		t.Errorf("Append returned %v and set the ID %q", err, e.ID)
 	}
 	if all, err := stores.Sessions.List(t.Context(), session.Query{}); all != nil || err != failed {
 		t.Errorf("List returned %v, %v, want no value", all, err)
