@@ -233,9 +233,9 @@ type endsSessions struct {
 	tokens   token.Store
 }
 
-// LoadForCheck answers account.LoadForCheck.
-func (a endsSessions) LoadForCheck(ctx context.Context, id string) (*account.User, error) {
-	return account.LoadForCheck(ctx, a.Store, id)
+// LoadCached answers account.LoadCached.
+func (a endsSessions) LoadCached(ctx context.Context, id string) (*account.User, error) {
+	return account.LoadCached(ctx, a.Store, id)
 }
 
 func (a endsSessions) Change(ctx context.Context, id string, change func(*account.User) error) (*account.User, error) {

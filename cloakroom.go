@@ -164,7 +164,7 @@ func (c *Config) check() (checkedConfig, error) {
 	}
 	site, err := pages.New(catalogue, pages.Look{
 		Name: c.Name, Accent: c.Accent, Logo: c.Logo, Style: c.Style, Help: c.LinkHelp, Terms: c.LinkTerms, Privacy: c.LinkPrivacy, SignIn: c.SignInPath,
-		NoExtra: c.besideDjango() || c.Stores != nil && c.Stores.Lacks().Extra,
+		NoExtra: c.besideDjango() || c.Stores != nil && c.Stores.Unsupported().Extra,
 	})
 	if err != nil {
 		return checkedConfig{}, fmt.Errorf("Config.%w", err)
@@ -345,7 +345,7 @@ func secret(ctx context.Context, file string, store sealed.Store) (*keyring.Ring
 
 func (s *Server) newAccounts(c Config, checked checkedConfig) *account.Service {
 	a := &account.Service{
-		Store: s.cached.accounts, Lacks: s.storage.Lacks(), Hasher: s.hasher, Guard: s.throttle,
+		Store: s.cached.accounts, Unsupported: s.storage.Unsupported(), Hasher: s.hasher, Guard: s.throttle,
 		Policy: password.Policy{
 			MinLength: c.PasswordMinLength, Words: append(strings.Split(checked.url.Hostname(), "."), "cloakroom"),
 		},

@@ -130,8 +130,8 @@ func (s *Server) RemoveFactors(ctx context.Context, u *account.User) error {
 	return s.Auth.DeleteRevoked(session.WithReason(ctx, endreason.Administrator), u.ID, nil)
 }
 
-// NewPassword is a password that an operator gives a user.
-type NewPassword struct {
+// PasswordOptions is a password that an operator gives a user.
+type PasswordOptions struct {
 	Password    string
 	KeepFactors bool // authenticator apps, passkeys, security keys, recovery codes and links to other providers stay
 }
@@ -139,8 +139,8 @@ type NewPassword struct {
 // SetPassword gives a user another password, which ends all sessions and tokens of the user. It removes everything else that the account
 // can be entered with, unless it is to be kept: someone else may have added it. The user is told by mail. Errors: [account.ErrNotFound],
 // *[account.InvalidError] with the field password. After another error the password may be the new one already; call it again.
-func (s *Server) SetPassword(ctx context.Context, u *account.User, n NewPassword) error {
-	removed, err := s.administration().SetPassword(ctx, u, admin.NewPassword{
+func (s *Server) SetPassword(ctx context.Context, u *account.User, n PasswordOptions) error {
+	removed, err := s.administration().SetPassword(ctx, u, admin.PasswordOptions{
 		Password: n.Password, KeepFactors: n.KeepFactors, Changed: func() { s.tell(ctx, u, letters.PasswordChanged) },
 	})
 	if removed {

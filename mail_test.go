@@ -91,7 +91,7 @@ func TestAnOperatorsNewPasswordIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := command.SetPassword(t.Context(), u, cloakroom.NewPassword{Password: "short"}); err == nil {
+	if err := command.SetPassword(t.Context(), u, cloakroom.PasswordOptions{Password: "short"}); err == nil {
 		t.Error("a short password was set")
 	}
 	if got := waiting(t, command); len(got) > 0 {
@@ -101,7 +101,7 @@ func TestAnOperatorsNewPasswordIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := command.SetPassword(t.Context(), u, cloakroom.NewPassword{Password: "a rather long password"}); err != nil {
+	if err := command.SetPassword(t.Context(), u, cloakroom.PasswordOptions{Password: "a rather long password"}); err != nil {
 		t.Fatal(err)
 	}
 	if got := waiting(t, command); !slices.Equal(got, []string{"factor_removed", "password_changed"}) {
@@ -141,7 +141,7 @@ func TestNothingIsStoredThatNoServerSends(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.SetPassword(t.Context(), u, cloakroom.NewPassword{Password: "a rather long password"}); err != nil {
+		if err := s.SetPassword(t.Context(), u, cloakroom.PasswordOptions{Password: "a rather long password"}); err != nil {
 			t.Fatal(err)
 		}
 		_, err = s.Accounts.Edit(t.Context(), u.ID, func(u *account.User) error { u.Email = "ada@example.net"; return nil })

@@ -225,10 +225,10 @@ func (d Database) ReplaceLostKey(ctx context.Context, keyFile string, record fun
 	return removed, errors.Join(err, db.close())
 }
 
-// CountAppOnlyUsers returns how many users have an authenticator app and nothing else for a second step: no passkey, no security key and no
+// CountTOTPOnlyUsers returns how many users have an authenticator app and nothing else for a second step: no passkey, no security key and no
 // recovery code. If the server secret is lost, they can't sign in until an administrator removes the app. It applies pending
 // migrations.
-func (d Database) CountAppOnlyUsers(ctx context.Context) (int, error) {
+func (d Database) CountTOTPOnlyUsers(ctx context.Context) (int, error) {
 	db, err := d.engine.open(ctx)
 	if err != nil {
 		return 0, err
@@ -254,15 +254,15 @@ func (d Database) Backup(ctx context.Context, to string) error {
 	return sqlite.Backup(ctx, string(file), to)
 }
 
-// Postgres returns the settings of the PostgreSQL server that the database is on; nil if it is on none.
-func (d Database) Postgres(ctx context.Context) (*postgres.Settings, error) {
+// PostgresSettings returns the settings of the PostgreSQL server that the database is on; nil if it is on none.
+func (d Database) PostgresSettings(ctx context.Context) (*postgres.Settings, error) {
 	var s postgres.Settings
 	var err error
 	switch p := d.engine.(type) {
 	case postgresURL:
-		s, err = postgres.Inspect(ctx, p.url)
+		s, err = postgres.InspectServer(ctx, p.url)
 	case lentPool:
-		s, err = p.Inspect(ctx)
+		s, err = p.InspectServer(ctx)
 	default:
 		return nil, nil
 	}

@@ -43,11 +43,13 @@ func TestAServerRunsOnStoresThatTheProgramBrings(t *testing.T) {
 // narrow is a store of users without a place for a language and for the data of a program, as Django's.
 type narrow struct{ account.Store }
 
-func (narrow) Lacks() account.Lacks { return account.Lacks{Language: true, Extra: true} }
+func (narrow) Unsupported() account.Unsupported {
+	return account.Unsupported{Language: true, Extra: true}
+}
 
 func (s narrow) NoteSignIn(ctx context.Context, id string, note account.SignInUpdate) (*account.User, error) {
 	if note.Language != "" {
-		return nil, account.LacksErrors.Language
+		return nil, account.UnsupportedErrors.Language
 	}
 	return s.Store.NoteSignIn(ctx, id, note)
 }

@@ -43,8 +43,8 @@ type Service struct {
 	Policy password.Policy
 	Guard  *throttle.Guard
 
-	// Lacks is what the Store has no place for.
-	Lacks Lacks
+	// Unsupported is what the Store has no place for.
+	Unsupported Unsupported
 
 	// HashTemplate returns an encoded hash whose algorithm and parameters new hashes of this user get (see
 	// [password.Hasher.HashByTemplate]). It is for a database shared with Django, which must be able to read the hash and

@@ -18,7 +18,7 @@ type Extra struct {
 	Private string // shown to administrators and to the program alone
 }
 
-// noExtra is LacksErrors.Extra for the people who set it.
+// noExtra is UnsupportedErrors.Extra for the people who set it.
 func noExtra() error {
 	wrong := problems{}
 	wrong.add("extra", "not_supported", "This database has no place for more data about a user.")

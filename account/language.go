@@ -6,7 +6,7 @@ import (
 	"golang.org/x/text/language"
 )
 
-// noLanguage is LacksErrors.Language for the people who set it.
+// noLanguage is UnsupportedErrors.Language for the people who set it.
 func noLanguage() error {
 	wrong := problems{}
 	wrong.add("language", "not_supported", "This database has no place for the language of a user.")
@@ -29,7 +29,7 @@ func checkLanguage(tag string, wrong problems) {
 
 // kept returns the language that a new user gets, or a user by a sign-in: none if the Store has no place for it.
 func (s *Service) kept(language string) string {
-	if s.Lacks.Language {
+	if s.Unsupported.Language {
 		return ""
 	}
 	return language
@@ -38,9 +38,9 @@ func (s *Service) kept(language string) string {
 // notStored converts the errors of a store that has no place for a field into a wrong field.
 func notStored(err error) error {
 	switch {
-	case errors.Is(err, LacksErrors.Extra):
+	case errors.Is(err, UnsupportedErrors.Extra):
 		return noExtra()
-	case errors.Is(err, LacksErrors.Language):
+	case errors.Is(err, UnsupportedErrors.Language):
 		return noLanguage()
 	}
 	return err

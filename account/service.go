@@ -29,8 +29,8 @@ type NewUser struct {
 	Permissions []string // given to the user directly
 	Extra       Extra    // what the program keeps with the user
 
-	proven  bool     // the user has proven to receive mail at Email; see SignUp
-	joining *Joining // see SignUp
+	proven  bool          // the user has proven to receive mail at Email; see SignUp
+	joining *SignUpByLink // see SignUp
 }
 
 // Create creates an active user and returns it. *[InvalidError], also if a name belongs to another user or a group doesn't
@@ -340,10 +340,10 @@ func (s *Service) ProveEmail(ctx context.Context, id, epoch, address string) (*U
 	return u, err
 }
 
-// UsernameWithEmail returns the username of u once [Service.ChangeEmail] has given u an address. It is the one of now, but a username that is the
+// UsernameAfterEmailChange returns the username of u once [Service.ChangeEmail] has given u an address. It is the one of now, but a username that is the
 // address of u follows it: as its former name it would be another person's address one day. Beside Django, where names and addresses
 // are apart, it stays. *[InvalidError] with the field email if the address can't be a username.
-func (s *Service) UsernameWithEmail(u *User, address string) (string, error) {
+func (s *Service) UsernameAfterEmailChange(u *User, address string) (string, error) {
 	if s.FindLogin != nil || u.Email == "" || CanonicalLogin(u.Username) != CanonicalLogin(u.Email) {
 		return u.Username, nil
 	}
@@ -356,7 +356,7 @@ func (s *Service) UsernameWithEmail(u *User, address string) (string, error) {
 }
 
 // ChangeEmail gives the user before another address, at which the user has proven to receive mail, and ends all sessions and tokens. It
-// returns the user as changed, with the name of [Service.UsernameWithEmail], whose error it returns. [ErrEpochChanged] if the user has
+// returns the user as changed, with the name of [Service.UsernameAfterEmailChange], whose error it returns. [ErrEpochChanged] if the user has
 // another epoch than before, or is disabled; [AddressErrors].Changed if the user has another address than before, or it is proven by now;
 // [AddressErrors].Taken; [ErrNotFound]. After any other error it may be done.
 func (s *Service) ChangeEmail(ctx context.Context, before *User, address string) (*User, error) {
@@ -367,7 +367,7 @@ func (s *Service) ChangeEmail(ctx context.Context, before *User, address string)
 		case u.Email != before.Email || u.EmailProven != before.EmailProven:
 			return AddressErrors.Changed
 		}
-		name, err := s.UsernameWithEmail(u, address)
+		name, err := s.UsernameAfterEmailChange(u, address)
 		if err != nil {
 			return err
 		}
@@ -419,7 +419,7 @@ func (s *Service) RevertEmail(ctx context.Context, before *User, name, told, add
 		if err := u.CheckRevert(name, told); err != nil {
 			return err
 		}
-		if former, err := s.UsernameWithEmail(u, address); err == nil {
+		if former, err := s.UsernameAfterEmailChange(u, address); err == nil {
 			u.Username = former
 		}
 		u.Email, u.EmailProven = address, address

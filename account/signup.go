@@ -13,9 +13,9 @@ import (
 // A username that people choose for themselves may not look like an address, so that no one waits under the address of another
 // person; their own proven address may be their username.
 //
-// Unless j is nil, the account and what j says are one step: [SpentErrors].Link, [factor.ErrExists] and [LacksErrors].Join, with which
+// Unless j is nil, the account and what j says are one step: [SpentErrors].Link, [factor.ErrExists] and [UnsupportedErrors].SpendLink, with which
 // there is no account. An account with a passkey has no password, which its owner can set by mail.
-func (s *Service) SignUp(ctx context.Context, n NewUser, proven bool, j *Joining) (*User, error) {
+func (s *Service) SignUp(ctx context.Context, n NewUser, proven bool, j *SignUpByLink) (*User, error) {
 	n, err := s.signingUp(ctx, n, proven, j)
 	if err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func addressTaken(err error) error {
 }
 
 // signingUp returns n as it is created.
-func (s *Service) signingUp(ctx context.Context, n NewUser, proven bool, j *Joining) (NewUser, error) {
+func (s *Service) signingUp(ctx context.Context, n NewUser, proven bool, j *SignUpByLink) (NewUser, error) {
 	address, err := ParseEmail(n.Email)
 	if err != nil {
 		return n, err

@@ -45,8 +45,8 @@ type Store interface {
 	// the secret in the same step. If change fails, the secret stays valid. SpentErrors.Reset if there is no such secret.
 	SpendReset(ctx context.Context, secretHash [32]byte, now int64, change func(*User) error) (*User, error)
 
-	// DeleteLinks removes the set-up secret and all reset secrets, and returns how many there were.
-	DeleteLinks(ctx context.Context) (int, error)
+	// DeleteAllSecrets removes the set-up secret and all reset secrets, and returns how many there were.
+	DeleteAllSecrets(ctx context.Context) (int, error)
 
 	// Load returns the user with this ID. ErrNotFound.
 	Load(ctx context.Context, id string) (*User, error)
@@ -127,11 +127,11 @@ type Tx interface {
 	// is none.
 	Reset(id string, now int64) (secretHash [32]byte, expires int64, err error)
 
-	// Join spends the link with which a user joins that Create has added in this step, and adds the user's passkey if there is one, with
+	// SpendLink spends the link with which a user joins that Create has added in this step, and adds the user's passkey if there is one, with
 	// the handle and the recovery codes. SpentErrors.Link if there is no such link; factor.ErrExists if the credential or the handle is
-	// another user's. LacksErrors.Join if the Store can't do this in the same step. It isn't called unless the Store says that it can (see
-	// the Lacks of package store).
-	Join(user string, j Joining) error
+	// another user's. UnsupportedErrors.SpendLink if the Store can't do this in the same step. It isn't called unless the Store says that it can (see
+	// the Unsupported of package store).
+	SpendLink(user string, j SignUpByLink) error
 
 	// Group returns the group of this name. ErrNotFound.
 	Group(name string) (Group, error)
@@ -146,14 +146,14 @@ type Tx interface {
 	DeleteGroup(name string) error
 }
 
-// LoadForCheck is Load for a check. A Store with a cache for checks has a method LoadForCheck(ctx, id), which answers instead: its result
+// LoadCached is Load for a check. A Store with a cache for checks has a method LoadCached(ctx, id), which answers instead: its result
 // includes every change that was acknowledged before the call, but for the time of the last sign-in, which may be older. The User is
 // shared: don't change it.
-func LoadForCheck(ctx context.Context, s Store, id string) (*User, error) {
+func LoadCached(ctx context.Context, s Store, id string) (*User, error) {
 	if cached, ok := s.(interface {
-		LoadForCheck(ctx context.Context, id string) (*User, error)
+		LoadCached(ctx context.Context, id string) (*User, error)
 	}); ok {
-		return cached.LoadForCheck(ctx, id)
+		return cached.LoadCached(ctx, id)
 	}
 	ctx, cancel := resilience.LimitCheck(ctx)
 	defer cancel()

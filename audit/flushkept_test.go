@@ -22,26 +22,26 @@ func TestAKeptEventIsStoredBeforeTheAnswer(t *testing.T) {
 	j := keptLog(t)
 	ctx := reqinfo.New(t.Context(), netip.Addr{}, "")
 	j.Record(ctx, audit.SessionKinds.Created, slog.String("user", "7"))
-	j.FlushKept(ctx)
+	j.FlushBeforeAnswer(ctx)
 	if n := len(j.events(audit.Query{})); n != 0 {
 		t.Errorf("%d events are stored, want none yet", n)
 	}
 	j.Record(ctx, audit.UserKinds.Created, slog.String("user", "7"))
-	j.FlushKept(reqinfo.New(t.Context(), netip.Addr{}, "")) // another request
+	j.FlushBeforeAnswer(reqinfo.New(t.Context(), netip.Addr{}, "")) // another request
 	if n := len(j.events(audit.Query{})); n != 0 {
 		t.Errorf("another request has stored %d events", n)
 	}
-	j.FlushKept(ctx)
+	j.FlushBeforeAnswer(ctx)
 	if n := len(j.events(audit.Query{})); n != 2 {
 		t.Errorf("%d events are stored, want both", n)
 	}
 	before := j.writes.Load()
-	j.FlushKept(ctx)
+	j.FlushBeforeAnswer(ctx)
 	if j.writes.Load() != before {
 		t.Error("it was written twice")
 	}
 	var none *audit.Log
-	none.FlushKept(ctx)
+	none.FlushBeforeAnswer(ctx)
 }
 
 // TestKeptEventsAreNotLeftOut, however many there are.

@@ -56,7 +56,7 @@ type Log struct {
 	UserID func(ctx context.Context, login string) string
 
 	// Kept reports which events are never left out, and are in the Store before a request that causes them is answered: see
-	// FlushKept. It must not block. nil: none.
+	// FlushBeforeAnswer. It must not block. nil: none.
 	Kept func(*Event) bool
 
 	begin sync.Once
@@ -168,9 +168,9 @@ func (l *Log) Flush(ctx context.Context) error {
 	}
 }
 
-// FlushKept is for the end of a request, before its answer: if the request has caused an event that is Kept, FlushKept writes the queued
+// FlushBeforeAnswer is for the end of a request, before its answer: if the request has caused an event that is Kept, FlushBeforeAnswer writes the queued
 // events, or gives up after five seconds, when they stay queued and Run reports the error. A nil *Log has nothing to write.
-func (l *Log) FlushKept(ctx context.Context) {
+func (l *Log) FlushBeforeAnswer(ctx context.Context) {
 	if l != nil && reqinfo.TakeKept(ctx) {
 		_ = l.flushAct(ctx)
 	}

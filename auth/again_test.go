@@ -74,7 +74,7 @@ func TestASecondCheckSeesTheRightsOfNow(t *testing.T) {
 func TestASecondCheckOfATokenAsksTheStore(t *testing.T) {
 	a := newApp(t, withTokens)
 	ann := a.user(account.User{Username: "ann"})
-	text, made, err := a.resolver.NewPersonalToken(t.Context(), ann, auth.PersonalToken{Name: "script"})
+	text, made, err := a.resolver.NewPersonalToken(t.Context(), ann, auth.PersonalTokenOptions{Name: "script"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -124,7 +124,7 @@ type epochs struct{ accounts account.Store }
 
 // Epoch implements session.Epochs.
 func (e epochs) Epoch(ctx context.Context, id string) (string, error) {
-	u, err := mayBeSignedIn(account.LoadForCheck(ctx, e.accounts, id))
+	u, err := mayBeSignedIn(account.LoadCached(ctx, e.accounts, id))
 	if errors.Is(err, errNoAccount) {
 		return "", nil
 	}
@@ -192,7 +192,7 @@ func epochOf(u *account.User) string {
 
 // load returns a user who may be signed in.
 func (a *Resolver) load(ctx context.Context, id string) (*account.User, error) {
-	return mayBeSignedIn(account.LoadForCheck(ctx, a.c.Accounts, id))
+	return mayBeSignedIn(account.LoadCached(ctx, a.c.Accounts, id))
 }
 
 // errNoAccount says that a user doesn't exist or may not be signed in.
@@ -285,7 +285,7 @@ func (q *request) settle(ctx context.Context, c session.Unconfirmed, ok bool, er
 
 // identify returns the identity of the request's session; s is nil if there is none.
 func (q *request) identify(ctx context.Context, s *session.Session) (*Identity, error) {
-	switch unproven, excused := q.session.WithoutDeviceProof(); {
+	switch unproven, excused := q.session.UnprovenSession(); {
 	case s != nil:
 	case unproven != nil && excused:
 		return nil, errProofUnavailable
@@ -383,7 +383,7 @@ func (*Resolver) SessionID(ctx context.Context) (string, error) {
 		return "", nil
 	}
 	i, err := FromContext(ctx)
-	if unproven, _ := q.session.WithoutDeviceProof(); unproven != nil {
+	if unproven, _ := q.session.UnprovenSession(); unproven != nil {
 		return unproven.ID, nil
 	}
 	if err != nil || i == nil {

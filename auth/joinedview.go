@@ -19,8 +19,8 @@ func (q *request) viewer() session.CheckLoader {
 // joinedView is a request whose session and user are read in one step.
 type joinedView request
 
-// LoadForCheck implements session.CheckLoader. It keeps the user for loadUser.
-func (q *joinedView) LoadForCheck(ctx context.Context, id session.ID, now int64) (r *session.Record, err error) {
+// LoadCached implements session.CheckLoader. It keeps the user for loadUser.
+func (q *joinedView) LoadCached(ctx context.Context, id session.ID, now int64) (r *session.Record, err error) {
 	r, q.joined, err = q.resolver.c.JoinedView(ctx, id, now)
 	return r, err
 }

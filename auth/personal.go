@@ -18,8 +18,8 @@ const (
 	maxPersonalName = 100 // characters
 )
 
-// PersonalToken describes a personal token to create.
-type PersonalToken struct {
+// PersonalTokenOptions describes a personal token to create.
+type PersonalTokenOptions struct {
 	Name      string
 	Scopes    []string      // permissions that the owner has; empty: everything that the owner may do
 	TTL       time.Duration // 0: never expires
@@ -28,7 +28,7 @@ type PersonalToken struct {
 
 // NewPersonalToken creates a personal token for its owner, and returns its text, which is not stored. *[account.InvalidError],
 // [token.ErrLimit].
-func (a *Resolver) NewPersonalToken(ctx context.Context, owner *account.User, p PersonalToken) (string, *token.Token, error) {
+func (a *Resolver) NewPersonalToken(ctx context.Context, owner *account.User, p PersonalTokenOptions) (string, *token.Token, error) {
 	p.Name = strings.TrimSpace(p.Name)
 	wrong := map[string][]password.Problem{}
 	add := func(field, code, message string) {

@@ -51,7 +51,7 @@ func TestASignInAloneIsNotAskedOfALimitedToken(t *testing.T) {
 	a := newApp(t, withTokens)
 	ann := a.user(account.User{Username: "ann", IsSuperuser: true})
 	for scopes, want := range map[string]int{"": http.StatusNoContent, "app.read": http.StatusForbidden} {
-		text, _, err := a.resolver.NewPersonalToken(t.Context(), ann, auth.PersonalToken{Name: "script", Scopes: strings.Fields(scopes)})
+		text, _, err := a.resolver.NewPersonalToken(t.Context(), ann, auth.PersonalTokenOptions{Name: "script", Scopes: strings.Fields(scopes)})
 		if err != nil {
 			t.Fatal(err)
 		}

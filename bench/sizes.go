@@ -118,7 +118,7 @@ func (c *endlessCache) remember(ctx context.Context, n int) (size, error) {
 		if i%1024 == 0 && ctx.Err() != nil {
 			return size{}, ctx.Err()
 		}
-		if _, err := view.LoadForCheck(ctx, numbered(i), 2); err != nil {
+		if _, err := view.LoadCached(ctx, numbered(i), 2); err != nil {
 			return size{}, err
 		}
 	}
@@ -143,7 +143,7 @@ func (s *size) look(ctx context.Context, view session.CheckLoader, store *atomic
 		}
 		loads, allocated, began := store.Load(), mallocs(), time.Now()
 		for _, id := range asked {
-			if _, err := view.LoadForCheck(ctx, id, 2); err != nil {
+			if _, err := view.LoadCached(ctx, id, 2); err != nil {
 				return err
 			}
 		}
@@ -170,11 +170,11 @@ func mallocs() uint64 {
 func warm(ctx context.Context, view session.CheckLoader) error {
 	id := numbered(-1)
 	for began := time.Now(); time.Since(began) < 20*time.Second; time.Sleep(50 * time.Millisecond) {
-		first, err := view.LoadForCheck(ctx, id, 2)
+		first, err := view.LoadCached(ctx, id, 2)
 		if err != nil {
 			return err
 		}
-		if second, err := view.LoadForCheck(ctx, id, 2); err == nil && first == second {
+		if second, err := view.LoadCached(ctx, id, 2); err == nil && first == second {
 			return nil
 		}
 	}

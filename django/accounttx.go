@@ -73,8 +73,10 @@ func (t accountTx) Reset(id string, now int64) (secretHash [32]byte, expires int
 	return t.resetOf(t.ctx, t.tx, id, now)
 }
 
-// Join returns ErrApart.
-func (t accountTx) Join(string, account.Joining) error { return account.LacksErrors.Join }
+// SpendLink returns ErrApart.
+func (t accountTx) SpendLink(string, account.SignUpByLink) error {
+	return account.UnsupportedErrors.SpendLink
+}
 
 // groupID returns the ID of a group and locks its row until the transaction ends.
 func (t accountTx) groupID(name string) (int64, error) {

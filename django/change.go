@@ -194,19 +194,19 @@ func (a *accounts) locked(ctx context.Context, t *sql.Tx, id string) (*account.U
 	return a.load(ctx, t, id)
 }
 
-// Lacks says that Django's tables have no place for the language of a user and for the data of a program, and that mailed links and passkeys are
+// Unsupported says that Django's tables have no place for the language of a user and for the data of a program, and that mailed links and passkeys are
 // in our own database.
-func (a *accounts) Lacks() account.Lacks {
-	return account.Lacks{Language: true, Extra: true, Join: true}
+func (a *accounts) Unsupported() account.Unsupported {
+	return account.Unsupported{Language: true, Extra: true, SpendLink: true}
 }
 
-// fits returns an error if a user has what Lacks names.
+// fits returns an error if a user has what Unsupported names.
 func fits(u *account.User) error {
 	switch {
 	case u.Extra != (account.Extra{}):
-		return account.LacksErrors.Extra
+		return account.UnsupportedErrors.Extra
 	case u.Language != "":
-		return account.LacksErrors.Language
+		return account.UnsupportedErrors.Language
 	}
 	return nil
 }

@@ -77,8 +77,8 @@ func (a *accounts) deleteResets(ctx context.Context, t *sql.Tx, keys []string) e
 	return nil
 }
 
-// DeleteLinks removes the rows that are found by the user, without which a secret is invalid. The other rows expire.
-func (a *accounts) DeleteLinks(ctx context.Context) (n int, err error) {
+// DeleteAllSecrets removes the rows that are found by the user, without which a secret is invalid. The other rows expire.
+func (a *accounts) DeleteAllSecrets(ctx context.Context) (n int, err error) {
 	for after := ""; ; {
 		users, err := a.List(ctx, account.Query{After: after, Limit: 500})
 		if err != nil || len(users) == 0 {

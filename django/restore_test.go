@@ -57,8 +57,8 @@ func TestDeletedLinksResetNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, want := range []int{1, 0} {
-			if n, err := p.server.Accounts.Store.DeleteLinks(t.Context()); err != nil || n != want {
-				t.Errorf("DeleteLinks = %d, %v; want %d", n, err, want)
+			if n, err := p.server.Accounts.Store.DeleteAllSecrets(t.Context()); err != nil || n != want {
+				t.Errorf("DeleteAllSecrets = %d, %v; want %d", n, err, want)
 			}
 		}
 		if _, err := p.server.Accounts.ResetPassword(t.Context(), secret, better, home); !errors.Is(err, account.SpentErrors.Reset) {

@@ -60,12 +60,12 @@ func TestStepsBesideDjango(t *testing.T) {
 			if got, err := store.Load(t.Context(), u.ID); err != nil || got.FirstName != "" {
 				t.Errorf("the user is %+v, %v", got, err)
 			}
-			if err := store.Create(t.Context(), &account.User{Username: "other", Password: "!", Extra: extra}); !errors.Is(err, account.LacksErrors.Extra) {
+			if err := store.Create(t.Context(), &account.User{Username: "other", Password: "!", Extra: extra}); !errors.Is(err, account.UnsupportedErrors.Extra) {
 				t.Errorf("Create returned %v", err)
 			}
 		})
 		t.Run("there is no place for a language, and sign-up and sign-in leave it out", func(t *testing.T) {
-			s := &account.Service{Store: store, Lacks: account.Lacks{Language: true, Extra: true, Join: true}}
+			s := &account.Service{Store: store, Unsupported: account.Unsupported{Language: true, Extra: true, SpendLink: true}}
 			u := made("language")
 			_, err := s.Edit(t.Context(), u.ID, func(u *account.User) error { u.Language, u.FirstName = "de", "Ada"; return nil })
 			if invalid, ok := errors.AsType[*account.InvalidError](err); !ok || len(invalid.Fields["language"]) != 1 || invalid.Fields["language"][0].Code != "not_supported" {

@@ -79,8 +79,8 @@ func (a *accounts) Load(ctx context.Context, id string) (*account.User, error) {
 	return a.load(id)
 }
 
-// LoadForCheck answers account.LoadForCheck. Memory answers at once, so a check needs no time limit.
-func (a *accounts) LoadForCheck(ctx context.Context, id string) (*account.User, error) {
+// LoadCached answers account.LoadCached. Memory answers at once, so a check needs no time limit.
+func (a *accounts) LoadCached(ctx context.Context, id string) (*account.User, error) {
 	return a.Load(ctx, id)
 }
 

@@ -27,12 +27,12 @@ func (j *joined) end(kept bool) {
 	}
 }
 
-// Joins reports whether these are the stores of the same [DB], to which Join writes. f may be nil: then no one has a passkey.
+// Joins reports whether these are the stores of the same [DB], to which SpendLink writes. f may be nil: then no one has a passkey.
 func (a *accounts) Joins(m mail.Store, f factor.Store) bool {
 	return m == mail.Store(a.outbox) && (f == nil || f == factor.Store(a.factors))
 }
 
-func (t accountTx) Join(user string, j account.Joining) error {
+func (t accountTx) SpendLink(user string, j account.SignUpByLink) error {
 	o, s := t.a.outbox, t.a.factors
 	if t.joined.unlock == nil {
 		o.mu.Lock()

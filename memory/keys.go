@@ -41,7 +41,7 @@ func (k *keys) PutSealed(ctx context.Context, sealed []sealed.Secret) error {
 	return nil
 }
 
-func (k *keys) ReplaceSealed(ctx context.Context, sealed []sealed.Secret) error {
+func (k *keys) ReplaceAllSealed(ctx context.Context, sealed []sealed.Secret) error {
 	if err := k.mu.lock(ctx); err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ func (a *accounts) setReset(id string, secretHash [32]byte, expires int64) error
 	return nil
 }
 
-func (a *accounts) DeleteLinks(ctx context.Context) (int, error) {
+func (a *accounts) DeleteAllSecrets(ctx context.Context) (int, error) {
 	if err := a.mu.lock(ctx); err != nil {
 		return 0, err
 	}

@@ -63,8 +63,8 @@ func (s *sessions) Load(ctx context.Context, id session.ID) (*session.Record, er
 	return e.copy(), nil
 }
 
-// LoadForCheck implements session.CheckLoader. Memory answers at once, so a check needs no time limit.
-func (s *sessions) LoadForCheck(ctx context.Context, id session.ID, _ int64) (*session.Record, error) {
+// LoadCached implements session.CheckLoader. Memory answers at once, so a check needs no time limit.
+func (s *sessions) LoadCached(ctx context.Context, id session.ID, _ int64) (*session.Record, error) {
 	return s.Load(ctx, id)
 }
 

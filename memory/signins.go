@@ -100,7 +100,7 @@ func (s *signins) Spend(ctx context.Context, id signin.ID) error {
 	return nil
 }
 
-func (s *signins) Mark(ctx context.Context, hash [32]byte, expires int64) error {
+func (s *signins) MarkSpent(ctx context.Context, hash [32]byte, expires int64) error {
 	if err := s.mu.lock(ctx); err != nil {
 		return err
 	}

@@ -97,8 +97,8 @@ func (s *tokens) Load(ctx context.Context, id token.ID) (*token.Record, error) {
 	return e.copy(), nil
 }
 
-// LoadForCheck implements token.CheckLoader. Memory answers at once, so a check needs no time limit.
-func (s *tokens) LoadForCheck(ctx context.Context, id token.ID) (*token.Record, error) {
+// LoadCached implements token.CheckLoader. Memory answers at once, so a check needs no time limit.
+func (s *tokens) LoadCached(ctx context.Context, id token.ID) (*token.Record, error) {
 	return s.Load(ctx, id)
 }
 

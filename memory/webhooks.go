@@ -26,7 +26,7 @@ type claimed struct {
 
 func newWebhooks(e *events) *webhooks { return &webhooks{events: e, all: map[string]*claimed{}} }
 
-func (w *webhooks) Add(ctx context.Context, url string) error {
+func (w *webhooks) AddEndpoint(ctx context.Context, url string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -148,8 +148,8 @@ func each(t *testing.T, url string) {
 	if _, _, err := postgres.Pending(t.Context(), url); err != nil {
 		t.Errorf("Pending: %v", err)
 	}
-	if _, err := postgres.Inspect(t.Context(), url); err != nil {
-		t.Errorf("Inspect: %v", err)
+	if _, err := postgres.InspectServer(t.Context(), url); err != nil {
+		t.Errorf("InspectServer: %v", err)
 	}
 	db := open(t, url)
 	must(t, db.Ping(t.Context()))

@@ -92,8 +92,8 @@ func (p Pool) Pending(ctx context.Context) (names []string, empty bool, err erro
 	return in.pending(ctx)
 }
 
-// Inspect is [Inspect] for the server that the connections lead to.
-func (p Pool) Inspect(ctx context.Context) (Settings, error) {
+// InspectServer is [InspectServer] for the server that the connections lead to.
+func (p Pool) InspectServer(ctx context.Context) (Settings, error) {
 	in, err := p.place()
 	if err != nil {
 		return Settings{}, err

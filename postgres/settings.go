@@ -26,8 +26,8 @@ type Settings struct {
 
 const maxSkew = 10 * time.Second
 
-// Inspect reads the settings of a database's server. A server that [Open] refuses is an error here, too.
-func Inspect(ctx context.Context, url string) (Settings, error) {
+// InspectServer reads the settings of a database's server. A server that [Open] refuses is an error here, too.
+func InspectServer(ctx context.Context, url string) (Settings, error) {
 	p, err := at(url)
 	if err != nil {
 		return Settings{}, err

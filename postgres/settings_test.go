@@ -36,7 +36,7 @@ func TestAClockThatIsOffIsReported(t *testing.T) {
 		sql(t, url, `CREATE SCHEMA turned;
 			CREATE FUNCTION turned.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $$ SELECT pg_catalog.clock_timestamp() + '`+c.skew+`' $$;
 			ALTER DATABASE `+url[strings.LastIndexByte(url, '/')+1:]+` SET search_path = turned, pg_catalog, public`)
-		if s, err := postgres.Inspect(t.Context(), url); err != nil || s.OnTime != c.onTime {
+		if s, err := postgres.InspectServer(t.Context(), url); err != nil || s.OnTime != c.onTime {
 			t.Errorf("%s: %+v, %v", c.skew, s, err)
 		}
 	}
@@ -48,7 +48,7 @@ func TestAnAbsentStandbyIsReported(t *testing.T) {
 	sql(t, s.URL("postgres"), `ALTER SYSTEM SET synchronous_standby_names = 'absent'`)
 	sql(t, s.URL("postgres"), `SELECT pg_reload_conf()`)
 	eventually(t, "the setting", func() bool {
-		found, err := postgres.Inspect(t.Context(), s.URL("postgres"))
+		found, err := postgres.InspectServer(t.Context(), s.URL("postgres"))
 		must(t, err)
 		return !found.Standby
 	})
@@ -74,7 +74,7 @@ func TestCountsWaitForNoStandby(t *testing.T) {
 
 func looks(t *testing.T, url string, want postgres.Settings) {
 	t.Helper()
-	if got, err := postgres.Inspect(t.Context(), url); err != nil || got != want {
+	if got, err := postgres.InspectServer(t.Context(), url); err != nil || got != want {
 		t.Errorf("%s looks like %+v, %v; want %+v", url, got, err, want)
 	}
 }

@@ -17,8 +17,8 @@ type Store interface {
 	// PutSealed adds or replaces all of these secrets in one step.
 	PutSealed(ctx context.Context, s []Secret) error
 
-	// ReplaceSealed removes every secret and stores these instead, in one step.
-	ReplaceSealed(ctx context.Context, s []Secret) error
+	// ReplaceAllSealed removes every secret and stores these instead, in one step.
+	ReplaceAllSealed(ctx context.Context, s []Secret) error
 
 	// AddSealed adds a secret unless one has its name, and returns the one that is stored afterwards.
 	AddSealed(ctx context.Context, s Secret) (Secret, error)

@@ -62,10 +62,10 @@ func (q *Request) prove(ctx context.Context, c *Unconfirmed) bool {
 	return false
 }
 
-// WithoutDeviceProof returns the session of which the request has the ticket but not the proof that it comes from the browser that the session
+// UnprovenSession returns the session of which the request has the ticket but not the proof that it comes from the browser that the session
 // is bound to; nil if it has both, or there is no such session. It opens nothing. excused: the browser says that it couldn't get the
 // proof because of the server. Call it after the session was looked up.
-func (q *Request) WithoutDeviceProof() (s *Session, excused bool) {
+func (q *Request) UnprovenSession() (s *Session, excused bool) {
 	if q == nil || q.proof.sent == nil {
 		return nil, false
 	}

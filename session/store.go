@@ -115,9 +115,9 @@ type Store interface {
 
 // CheckLoader is a [Store] with a cache for checks.
 type CheckLoader interface {
-	// LoadForCheck is Load for a check. The result includes every change that was acknowledged before the call. The Record is
+	// LoadCached is Load for a check. The result includes every change that was acknowledged before the call. The Record is
 	// shared: don't change it. A record that has expired by now, in seconds, is the store's own.
-	LoadForCheck(ctx context.Context, id ID, now int64) (*Record, error)
+	LoadCached(ctx context.Context, id ID, now int64) (*Record, error)
 }
 
 // view loads a session for a check, and returns the time to compare its limits with. It asks from, or if that is nil the store's
@@ -128,7 +128,7 @@ func view(ctx context.Context, s Store, from CheckLoader, id ID) (r *Record, now
 	}
 	if from != nil {
 		now = time.Now().Unix()
-		r, err = from.LoadForCheck(ctx, id, now)
+		r, err = from.LoadCached(ctx, id, now)
 		return r, now, err
 	}
 	ctx, cancel := resilience.LimitCheck(ctx)

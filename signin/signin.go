@@ -15,7 +15,7 @@ const (
 	OneTimeCode  Method = "otp"  // RFC 8176: a code of an authenticator app
 	HardwareKey  Method = "hwk"  // RFC 8176: a WebAuthn credential that can't leave its device
 	SyncedKey    Method = "swk"  // RFC 8176: a WebAuthn credential that is synchronized between devices
-	UserPresent  Method = "user" // RFC 8176: the device has verified its user
+	UserPresent  Method = "user" // RFC 8176: the user did something at the device
 	MultiFactor  Method = "mfa"  // RFC 8176
 	MailedCode   Method = "mail" // a code that was sent to the user's address
 	RecoveryCode Method = "rec"
@@ -86,9 +86,9 @@ type Store interface {
 	// Spend deletes a pending sign-in. Of several calls at the same time one succeeds. ErrNotFound.
 	Spend(ctx context.Context, id ID) error
 
-	// Mark records that something with this hash has been spent, and keeps the mark until it expires. ErrSpent if there is a
+	// MarkSpent records that something with this hash has been spent, and keeps the mark until it expires. ErrSpent if there is a
 	// mark already; of several calls at the same time one succeeds.
-	Mark(ctx context.Context, hash [32]byte, expires int64) error
+	MarkSpent(ctx context.Context, hash [32]byte, expires int64) error
 
 	// DeleteUser deletes all pending sign-ins of a user, and returns how many there were.
 	DeleteUser(ctx context.Context, user string) (int, error)

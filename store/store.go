@@ -16,7 +16,7 @@ import (
 )
 
 // Set is one store of each kind. The stores may be in different databases: a transaction spans Accounts, Mail and Factors only if
-// Accounts says that they are in one (see [Set.Lacks]), and none spans others. Package storetest has the tests that each store must pass.
+// Accounts says that they are in one (see [Set.Unsupported]), and none spans others. Package storetest has the tests that each store must pass.
 //
 // Sessions or Signins with a method CountLive(ctx context.Context, now int64) (int, error), which returns how many have not expired by then,
 // are counted in the server's metrics.
@@ -45,16 +45,16 @@ type Set struct {
 	Webhooks webhook.Store
 }
 
-// Lacks returns what Accounts has no place for. Join of [account.Tx] is lacking unless Accounts has a method
-// Joins(mail.Store, factor.Store) bool, which reports whether these two, Mail and Factors, are what Join writes to. Factors is nil
+// Unsupported returns what Accounts has no place for. SpendLink of [account.Tx] is lacking unless Accounts has a method
+// Joins(mail.Store, factor.Store) bool, which reports whether these two, Mail and Factors, are what SpendLink writes to. Factors is nil
 // if there is none.
-func (s Set) Lacks() (lacks account.Lacks) {
-	if says, ok := s.Accounts.(interface{ Lacks() account.Lacks }); ok {
-		lacks = says.Lacks()
+func (s Set) Unsupported() (lacks account.Unsupported) {
+	if says, ok := s.Accounts.(interface{ Unsupported() account.Unsupported }); ok {
+		lacks = says.Unsupported()
 	}
 	a, ok := s.Accounts.(interface {
 		Joins(mail.Store, factor.Store) bool
 	})
-	lacks.Join = lacks.Join || !ok || !a.Joins(s.Mail, s.Factors)
+	lacks.SpendLink = lacks.SpendLink || !ok || !a.Joins(s.Mail, s.Factors)
 	return lacks
 }

@@ -14,11 +14,11 @@ import (
 // eachAccountCall returns a call of every method of an account.Store that would change or read the user.
 func eachAccountCall(s account.Store, u *account.User) map[string]func(ctx context.Context) error {
 	return map[string]func(ctx context.Context) error{
-		"Create":      func(ctx context.Context) error { return s.Create(ctx, user("new")) },
-		"CreateFirst": func(ctx context.Context) error { return s.CreateFirst(ctx, user("new"), secret, 1_000) },
-		"SetSetup":    func(ctx context.Context) error { return s.SetSetup(ctx, secret, 2_000) },
-		"SetReset":    func(ctx context.Context) error { return s.SetReset(ctx, u.ID, otherSecret, 2_000) },
-		"DeleteLinks": func(ctx context.Context) error { _, err := s.DeleteLinks(ctx); return err },
+		"Create":           func(ctx context.Context) error { return s.Create(ctx, user("new")) },
+		"CreateFirst":      func(ctx context.Context) error { return s.CreateFirst(ctx, user("new"), secret, 1_000) },
+		"SetSetup":         func(ctx context.Context) error { return s.SetSetup(ctx, secret, 2_000) },
+		"SetReset":         func(ctx context.Context) error { return s.SetReset(ctx, u.ID, otherSecret, 2_000) },
+		"DeleteAllSecrets": func(ctx context.Context) error { _, err := s.DeleteAllSecrets(ctx); return err },
 		"SpendReset": func(ctx context.Context) error {
 			_, err := s.SpendReset(ctx, secret, 1_000, func(u *account.User) error { u.Epoch = "second"; return nil })
 			return err

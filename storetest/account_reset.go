@@ -40,19 +40,19 @@ func resets(t testing.TB, s account.Store, hash [32]byte, now int64, id string) 
 	has(t, s, u)
 }
 
-// deletesLinks ends the test unless DeleteLinks removes so many secrets.
+// deletesLinks ends the test unless DeleteAllSecrets removes so many secrets.
 func deletesLinks(t testing.TB, s account.Store, want int) {
 	t.Helper()
-	n, err := s.DeleteLinks(t.Context())
+	n, err := s.DeleteAllSecrets(t.Context())
 	ok(t, err)
 	if n != want {
-		t.Fatalf("DeleteLinks removed %d secrets, want %d", n, want)
+		t.Fatalf("DeleteAllSecrets removed %d secrets, want %d", n, want)
 	}
 }
 
 var accountResetCases = []testCase[account.Store]{
 	{
-		"deleted reset secrets reset nothing", "DeleteLinks removes all reset secrets",
+		"deleted reset secrets reset nothing", "DeleteAllSecrets removes all reset secrets",
 		func(t *testing.T, s account.Store) {
 			u, other := enrolled(t, s, user("ann")), enrolled(t, s, user("bob"))
 			ok(t, s.SetReset(t.Context(), u.ID, secret, 2_000))

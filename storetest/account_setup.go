@@ -86,7 +86,7 @@ var accountSetupCases = []testCase[account.Store]{
 		},
 	},
 	{
-		"a deleted set-up secret creates no user", "DeleteLinks removes the set-up secret",
+		"a deleted set-up secret creates no user", "DeleteAllSecrets removes the set-up secret",
 		func(t *testing.T, s account.Store) {
 			ok(t, s.SetSetup(t.Context(), secret, 2_000))
 			deletesLinks(t, s, 1)

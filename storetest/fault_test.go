@@ -89,7 +89,7 @@ func everyCall(ctx context.Context, s store.Set) (errs []error) {
 	note(err)
 	_, err = s.Sealed.Sealed(ctx)
 	note(err)
-	note(s.Sealed.ReplaceSealed(ctx, nil))
+	note(s.Sealed.ReplaceAllSealed(ctx, nil))
 	return errs
 }
 

@@ -19,8 +19,8 @@ func Joins(t *testing.T, open func(t *testing.T) store.Set) {
 }
 
 // joining is how a person joins by the link with this number, with a passkey if there is one.
-func joining(link int, passkey *factor.Factor) account.Joining {
-	j := account.Joining{Link: codeHash(link), Passkey: passkey}
+func joining(link int, passkey *factor.Factor) account.SignUpByLink {
+	j := account.SignUpByLink{Link: codeHash(link), Passkey: passkey}
 	if passkey != nil {
 		j.Handle, j.RecoveryCodes = []byte("handle\x00\xff"), [][32]byte{codeHash(91), codeHash(92)}
 	}
@@ -35,7 +35,7 @@ func firstPasskey() *factor.Factor {
 }
 
 // joins makes a user and joins in one step.
-func joins(t testing.TB, s store.Set, name string, j account.Joining) (*account.User, error) {
+func joins(t testing.TB, s store.Set, name string, j account.SignUpByLink) (*account.User, error) {
 	u := user(name)
 	err := s.Accounts.Transact(t.Context(), func(tx account.Tx) error {
 		if err := tx.Create(u); err != nil {
@@ -46,7 +46,7 @@ func joins(t testing.TB, s store.Set, name string, j account.Joining) (*account.
 			passkey.User = u.ID
 			j.Passkey = &passkey
 		}
-		return tx.Join(u.ID, j)
+		return tx.SpendLink(u.ID, j)
 	})
 	return u, err
 }
@@ -87,14 +87,14 @@ var joinCases = []testCase[store.Set]{
 				"one database": {s, false}, "no factors": {withoutFactors, false}, "other factors": {otherFactors, true},
 				"another outbox": {otherMail, true}, "a wrapper of accounts": {otherAccounts, true},
 			} {
-				if got := c.set.Lacks().Join; got != c.lacks {
-					t.Errorf("%s: Join is lacking: %v, want %v", what, got, c.lacks)
+				if got := c.set.Unsupported().SpendLink; got != c.lacks {
+					t.Errorf("%s: SpendLink is lacking: %v, want %v", what, got, c.lacks)
 				}
 			}
 		},
 	},
 	{
-		"a user joins by a link, which is spent", "Join spends the link",
+		"a user joins by a link, which is spent", "SpendLink spends the link",
 		func(t *testing.T, s store.Set) {
 			mailedLinks(t, s)
 			u, err := joins(t, s, "ann", joining(1, nil))
@@ -113,7 +113,7 @@ var joinCases = []testCase[store.Set]{
 		},
 	},
 	{
-		"a user joins with a passkey", "Join adds the passkey, the handle and the recovery codes",
+		"a user joins with a passkey", "SpendLink adds the passkey, the handle and the recovery codes",
 		func(t *testing.T, s store.Set) {
 			mailedLinks(t, s)
 			u, err := joins(t, s, "ann", joining(1, firstPasskey()))
@@ -145,7 +145,7 @@ var joinCases = []testCase[store.Set]{
 			same.Credential = []byte("another")
 			_, err := s.Factors.AddHandle(t.Context(), "bob", []byte("handle\x00\xff"))
 			ok(t, err)
-			for what, j := range map[string]account.Joining{"the credential": joining(1, firstPasskey()), "the handle": joining(1, same)} {
+			for what, j := range map[string]account.SignUpByLink{"the credential": joining(1, firstPasskey()), "the handle": joining(1, same)} {
 				if _, err := joins(t, s, "ann", j); !errors.Is(err, factor.ErrExists) {
 					t.Errorf("%s is another user's: %v", what, err)
 				}
@@ -159,7 +159,7 @@ var joinCases = []testCase[store.Set]{
 					return err
 				}
 				id, passkey.User = u.ID, u.ID
-				return errors.Join(tx.Join(u.ID, joining(1, passkey)), errUndo)
+				return errors.Join(tx.SpendLink(u.ID, joining(1, passkey)), errUndo)
 			}), errUndo)
 			absent(t, s.Accounts, "ann")
 			linksLeft(t, s, true, true)
@@ -173,7 +173,7 @@ var joinCases = []testCase[store.Set]{
 		},
 	},
 	{
-		"of 20 concurrent users one joins by a link", "Join: ErrLinkSpent",
+		"of 20 concurrent users one joins by a link", "SpendLink: ErrLinkSpent",
 		func(t *testing.T, s store.Set) {
 			mailedLinks(t, s)
 			var won atomic.Int32

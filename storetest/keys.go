@@ -52,23 +52,23 @@ var keyCases = []testCase[sealed.Store]{
 		},
 	},
 	{
-		"ReplaceSealed removes what it isn't given", "ReplaceSealed removes every secret and stores these instead",
+		"ReplaceAllSealed removes what it isn't given", "ReplaceAllSealed removes every secret and stores these instead",
 		func(t *testing.T, s sealed.Store) {
 			ok(t, s.PutSealed(t.Context(), []sealed.Secret{secretOf("a", "1"), secretOf("b", "2")}))
-			ok(t, s.ReplaceSealed(t.Context(), []sealed.Secret{secretOf("b", "3"), secretOf("c", "4")}))
+			ok(t, s.ReplaceAllSealed(t.Context(), []sealed.Secret{secretOf("b", "3"), secretOf("c", "4")}))
 			holds(t, s, secretOf("b", "3"), secretOf("c", "4"))
-			ok(t, s.ReplaceSealed(t.Context(), nil))
+			ok(t, s.ReplaceAllSealed(t.Context(), nil))
 			holds(t, s)
 		},
 	},
 	{
-		"readers see a replacement whole or not at all", "ReplaceSealed is one step",
+		"readers see a replacement whole or not at all", "ReplaceAllSealed is one step",
 		func(t *testing.T, s sealed.Store) {
 			sets := [][]sealed.Secret{{secretOf("a", "1"), secretOf("b", "1")}, {secretOf("b", "2"), secretOf("c", "2")}}
-			ok(t, s.ReplaceSealed(t.Context(), sets[0]))
+			ok(t, s.ReplaceAllSealed(t.Context(), sets[0]))
 			together(4, func(i int) {
 				for range 5 {
-					if err := s.ReplaceSealed(t.Context(), sets[i%2]); err != nil {
+					if err := s.ReplaceAllSealed(t.Context(), sets[i%2]); err != nil {
 						t.Error(err)
 					}
 					got, err := s.Sealed(t.Context())

@@ -168,11 +168,11 @@ var signinCases = []testCase[signin.Store]{
 		},
 	},
 	{
-		"a mark is set once", "Mark: ErrSpent if there is a mark already",
+		"a mark is set once", "MarkSpent: ErrSpent if there is a mark already",
 		func(t *testing.T, s signin.Store) {
 			var set atomic.Int32
 			together(16, func(int) {
-				switch err := s.Mark(t.Context(), codeHash(1), 2_000); {
+				switch err := s.MarkSpent(t.Context(), codeHash(1), 2_000); {
 				case err == nil:
 					set.Add(1)
 				case !errors.Is(err, signin.ErrSpent):
@@ -182,7 +182,7 @@ var signinCases = []testCase[signin.Store]{
 			if set.Load() != 1 {
 				t.Fatalf("set %d times, want once", set.Load())
 			}
-			ok(t, s.Mark(t.Context(), codeHash(2), 2_000))
+			ok(t, s.MarkSpent(t.Context(), codeHash(2), 2_000))
 		},
 	},
 	{
@@ -209,7 +209,7 @@ var signinCases = []testCase[signin.Store]{
 				p := pendingSignin(n, fmt.Sprint("user", n))
 				p.Expires = int64(1_001 + n)
 				ok(t, s.Create(t.Context(), p, 5))
-				ok(t, s.Mark(t.Context(), codeHash(n), int64(1_001+n)))
+				ok(t, s.MarkSpent(t.Context(), codeHash(n), int64(1_001+n)))
 			}
 			deletes := func(now int64, limit, want int) {
 				t.Helper()
@@ -228,8 +228,8 @@ var signinCases = []testCase[signin.Store]{
 			spentSignin(t, s, 2)
 			_, err := s.Load(t.Context(), signin.ID(id(3)))
 			ok(t, err)
-			ok(t, s.Mark(t.Context(), codeHash(2), 3_000))
-			fails(t, s.Mark(t.Context(), codeHash(3), 3_000), signin.ErrSpent)
+			ok(t, s.MarkSpent(t.Context(), codeHash(2), 3_000))
+			fails(t, s.MarkSpent(t.Context(), codeHash(3), 3_000), signin.ErrSpent)
 		},
 	},
 	{
@@ -254,7 +254,7 @@ var signinCases = []testCase[signin.Store]{
 				"Load":          func(ctx context.Context) error { _, err := s.Load(ctx, p.ID); return err },
 				"Fail":          func(ctx context.Context) error { _, err := s.Fail(ctx, p.ID); return err },
 				"Spend":         func(ctx context.Context) error { return s.Spend(ctx, p.ID) },
-				"Mark":          func(ctx context.Context) error { return s.Mark(ctx, codeHash(1), 2_000) },
+				"MarkSpent":     func(ctx context.Context) error { return s.MarkSpent(ctx, codeHash(1), 2_000) },
 				"DeleteUser":    func(ctx context.Context) error { _, err := s.DeleteUser(ctx, "ann"); return err },
 				"DeleteExpired": func(ctx context.Context) error { _, err := s.DeleteExpired(ctx, 9_000, 9); return err },
 			} {
@@ -263,7 +263,7 @@ var signinCases = []testCase[signin.Store]{
 				}
 			}
 			waits(t, s, p)
-			ok(t, s.Mark(t.Context(), codeHash(1), 2_000))
+			ok(t, s.MarkSpent(t.Context(), codeHash(1), 2_000))
 		},
 	},
 }

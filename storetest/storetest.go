@@ -89,7 +89,7 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 			Mail(t, func(t *testing.T) mail.Store { return open(t).Mail })
 		})
 	}
-	if s := open(t); s.Mail != nil && s.Factors != nil && !s.Lacks().Join {
+	if s := open(t); s.Mail != nil && s.Factors != nil && !s.Unsupported().SpendLink {
 		t.Run("joins", func(t *testing.T) {
 			Joins(t, func(t *testing.T) store.Set { return open(t).Set })
 		})

@@ -56,11 +56,11 @@ var webhookCases = []testCase[store.Set]{
 	{
 		"an endpoint begins after the last event, and is added once", "Add: an endpoint that is there already isn't changed",
 		func(t *testing.T, s store.Set) {
-			ok(t, s.Webhooks.Add(t.Context(), hook))
+			ok(t, s.Webhooks.AddEndpoint(t.Context(), hook))
 			isAt(t, s.Webhooks, webhook.Endpoint{URL: hook})
 			ids := appends(t, s.Audit, "x", "y")
-			ok(t, s.Webhooks.Add(t.Context(), hook))
-			ok(t, s.Webhooks.Add(t.Context(), otherHook))
+			ok(t, s.Webhooks.AddEndpoint(t.Context(), hook))
+			ok(t, s.Webhooks.AddEndpoint(t.Context(), otherHook))
 			isAt(t, s.Webhooks, webhook.Endpoint{URL: hook})
 			isAt(t, s.Webhooks, webhook.Endpoint{URL: otherHook, Position: ids[1]})
 			_, err := s.Webhooks.Find(t.Context(), "https://example.com/")
@@ -102,7 +102,7 @@ var webhookCases = []testCase[store.Set]{
 		func(t *testing.T, s store.Set) {
 			w := s.Webhooks
 			id := appends(t, s.Audit, "x")[0]
-			ok(t, w.Add(t.Context(), hook))
+			ok(t, w.AddEndpoint(t.Context(), hook))
 			claims := func(holder string, now, until int64, want bool) *webhook.Endpoint {
 				t.Helper()
 				e, err := w.Claim(t.Context(), hook, holder, now, until)
@@ -140,7 +140,7 @@ var webhookCases = []testCase[store.Set]{
 	{
 		"of many who claim at once one gets it", "each method is one step",
 		func(t *testing.T, s store.Set) {
-			ok(t, s.Webhooks.Add(t.Context(), hook))
+			ok(t, s.Webhooks.AddEndpoint(t.Context(), hook))
 			var won atomic.Int32
 			together(12, func(i int) {
 				switch _, err := s.Webhooks.Claim(t.Context(), hook, string(rune('a'+i)), 1_000, 2_000); {
@@ -195,13 +195,13 @@ var webhookCases = []testCase[store.Set]{
 		"endpoints passed and returned are the caller's own, and nothing is done for a context that has ended", "a Store copies; each method is done whole or not at all",
 		func(t *testing.T, s store.Set) {
 			w := s.Webhooks
-			ok(t, w.Add(t.Context(), hook))
+			ok(t, w.AddEndpoint(t.Context(), hook))
 			e, err := w.Claim(t.Context(), hook, "a", 1_000, 2_000)
 			ok(t, err)
 			e.Tries = 7
 			isAt(t, w, webhook.Endpoint{URL: hook})
 			for name, call := range map[string]func(ctx context.Context) error{
-				"Add":    func(ctx context.Context) error { return w.Add(ctx, otherHook) },
+				"Add":    func(ctx context.Context) error { return w.AddEndpoint(ctx, otherHook) },
 				"Find":   func(ctx context.Context) error { _, err := w.Find(ctx, hook); return err },
 				"List":   func(ctx context.Context) error { _, err := w.List(ctx); return err },
 				"Claim":  func(ctx context.Context) error { _, err := w.Claim(ctx, hook, "b", 3_000, 4_000); return err },
@@ -228,7 +228,7 @@ var webhookPersistenceCases = []testCase[Stores]{
 		"an endpoint and its position are there after a restart", "what a method acknowledged survives",
 		func(t *testing.T, s Stores) {
 			id := appends(t, s.Audit, "x")[0]
-			ok(t, s.Webhooks.Add(t.Context(), hook))
+			ok(t, s.Webhooks.AddEndpoint(t.Context(), hook))
 			e, err := s.Webhooks.Claim(t.Context(), hook, "a", 1_000, 2_000)
 			ok(t, err)
 			e.Tries, e.Due, e.Dropped = 1, 1_500, 2

@@ -170,7 +170,7 @@ func (s *Service) Check(ctx context.Context, text string, kinds ...Kind) (*Token
 	if !ok {
 		return nil, ErrInvalid
 	}
-	r, err := LoadForCheck(ctx, s.store(), id)
+	r, err := LoadCached(ctx, s.store(), id)
 	if errors.Is(err, ErrNotFound) {
 		return nil, ErrInvalid
 	}

@@ -115,15 +115,15 @@ type Store interface {
 
 // CheckLoader is a [Store] with a cache for checks.
 type CheckLoader interface {
-	// LoadForCheck is Load for a check. The result includes every change that was acknowledged before the call, and maybe later
+	// LoadCached is Load for a check. The result includes every change that was acknowledged before the call, and maybe later
 	// ones. The Record is shared: don't change it.
-	LoadForCheck(ctx context.Context, id ID) (*Record, error)
+	LoadCached(ctx context.Context, id ID) (*Record, error)
 }
 
-// LoadForCheck returns a token for a check, from the store's cache if it is a [CheckLoader].
-func LoadForCheck(ctx context.Context, s Store, id ID) (*Record, error) {
+// LoadCached returns a token for a check, from the store's cache if it is a [CheckLoader].
+func LoadCached(ctx context.Context, s Store, id ID) (*Record, error) {
 	if v, ok := s.(CheckLoader); ok {
-		return v.LoadForCheck(ctx, id)
+		return v.LoadCached(ctx, id)
 	}
 	ctx, cancel := resilience.LimitCheck(ctx)
 	defer cancel()

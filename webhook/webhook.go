@@ -24,8 +24,8 @@ var ErrNotFound = errors.New("webhook: there is no such endpoint, or another pro
 // whole or not at all, and is safe for concurrent use. A Store never reads the clock, and copies what it is given and what it
 // returns. Times are Unix times in seconds.
 type Store interface {
-	// Add adds an endpoint whose position is the last event so far. An endpoint that is there already isn't changed.
-	Add(ctx context.Context, url string) error
+	// AddEndpoint adds an endpoint whose position is the last event so far. An endpoint that is there already isn't changed.
+	AddEndpoint(ctx context.Context, url string) error
 
 	// Find returns an endpoint. ErrNotFound.
 	Find(ctx context.Context, url string) (*Endpoint, error)

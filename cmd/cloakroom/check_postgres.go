@@ -8,7 +8,7 @@ import (
 
 // checkPostgres reports unsafe settings of the PostgreSQL server, if the database is on one.
 func (c *checkCmd) checkPostgres(ctx context.Context, l locations) ([]issue, error) {
-	s, err := l.db.Postgres(ctx)
+	s, err := l.db.PostgresSettings(ctx)
 	if s == nil || err != nil {
 		return nil, err
 	}
@@ -25,7 +25,7 @@ func (c *checkCmd) checkPostgres(ctx context.Context, l locations) ([]issue, err
 func poolerIssue(ctx context.Context, s *postgres.Settings, feed string) ([]issue, error) {
 	direct, mend := s.Direct, "Also give the address of the server itself: --feed postgres://…"
 	if feed != "" {
-		own, err := postgres.Inspect(ctx, feed)
+		own, err := postgres.InspectServer(ctx, feed)
 		if err != nil {
 			return nil, err
 		}

@@ -65,7 +65,7 @@ func (c *keyReplaceLost) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	onlyApps, err := db.CountAppOnlyUsers(ctx)
+	onlyApps, err := db.CountTOTPOnlyUsers(ctx)
 	if err != nil {
 		return fmt.Errorf("the secret is replaced, but who has only an authenticator app can't be counted: %w", err)
 	}
@@ -98,7 +98,7 @@ func (a *app) sayOnlyApps(ctx context.Context, db cloakroom.Database) error {
 	if pending, err := db.Pending(ctx); err != nil || len(pending) > 0 {
 		return err // an older database, which this command must not change yet
 	}
-	n, err := db.CountAppOnlyUsers(ctx)
+	n, err := db.CountTOTPOnlyUsers(ctx)
 	if err == nil {
 		a.say("\n%s", onlyAppsText(n))
 	}

@@ -51,7 +51,7 @@ func (c *tokenCreate) Run(ctx context.Context, a *app) error {
 		if !u.IsActive {
 			return fmt.Errorf("%s is disabled, so the token could not be used", u.Username)
 		}
-		text, t, err := s.Auth.NewPersonalToken(ctx, u, auth.PersonalToken{Name: c.Name, Scopes: c.Scope, TTL: c.TTL, Agent: "cloakroom token create"})
+		text, t, err := s.Auth.NewPersonalToken(ctx, u, auth.PersonalTokenOptions{Name: c.Name, Scopes: c.Scope, TTL: c.TTL, Agent: "cloakroom token create"})
 		if errors.Is(err, token.ErrLimit) {
 			return fmt.Errorf("%s has as many tokens as are allowed; end one with cloakroom token revoke", u.Username)
 		}

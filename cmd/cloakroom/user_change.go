@@ -181,7 +181,7 @@ func (c *userPassword) Run(ctx context.Context, a *app) error {
 				if err != nil {
 					return err
 				}
-				if err := s.SetPassword(ctx, u, cloakroom.NewPassword{Password: password, KeepFactors: c.KeepFactors}); err != nil {
+				if err := s.SetPassword(ctx, u, cloakroom.PasswordOptions{Password: password, KeepFactors: c.KeepFactors}); err != nil {
 					return err
 				}
 				return a.saySignedOut(u, "changed the password of %s", len(live))

@@ -186,8 +186,8 @@ func (s *Service) EnableUser(ctx context.Context, u *account.User) error {
 	return nil
 }
 
-// NewPassword is a password that an administrator gives a user.
-type NewPassword struct {
+// PasswordOptions is a password that an administrator gives a user.
+type PasswordOptions struct {
 	Password    string
 	KeepFactors bool // authenticator apps, passkeys, security keys, recovery codes and links to other providers stay
 
@@ -198,7 +198,7 @@ type NewPassword struct {
 // entered with, unless it is to be kept: an attacker may have added it. removed reports whether anything was removed, also beside an error.
 // On one's own account factors are always kept ([account.DeniedErrors].OwnAccount), and its owner removes them one by one. After an error the
 // password may be the new one while factors are left; call it again.
-func (s *Service) SetPassword(ctx context.Context, u *account.User, n NewPassword) (removed bool, err error) {
+func (s *Service) SetPassword(ctx context.Context, u *account.User, n PasswordOptions) (removed bool, err error) {
 	if actor, ok := s.Accounts.Actor(); ok && actor.ID == u.ID && !n.KeepFactors {
 		return false, account.DeniedErrors.OwnAccount
 	}

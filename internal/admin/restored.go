@@ -85,7 +85,7 @@ func EndRestored(ctx context.Context, set store.Set, o RestoredOptions) (ended E
 const batch = 200
 
 func endAccounts(ctx context.Context, set store.Set, o RestoredOptions, ended *Ended) error {
-	n, err := set.Accounts.DeleteLinks(ctx)
+	n, err := set.Accounts.DeleteAllSecrets(ctx)
 	ended.Links += n
 	if err != nil {
 		return fmt.Errorf("delete links: %w", err)

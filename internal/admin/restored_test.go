@@ -71,7 +71,7 @@ func fill(t *testing.T, s store.Set, sessions int) (filled admin.Ended) {
 		}
 	}
 	must(t, s.Signins.Create(ctx, &signin.Pending{ID: waiting, Kind: signin.SecondStep, Proof: signin.Proof{User: ids(t, s)[0]}, Created: 1000, Expires: 1 << 40}, 5))
-	must(t, s.Signins.Mark(ctx, sum("mark", 1), 1<<40))
+	must(t, s.Signins.MarkSpent(ctx, sum("mark", 1), 1<<40))
 	filled.Signins += 2
 	must(t, s.Links.Add(ctx, &federation.Link{ID: "link", User: ids(t, s)[0], Issuer: "https://a.example", Subject: "one"}))
 	must(t, s.Links.AddOrigin(ctx, &federation.SessionOrigin{Session: "s1", User: ids(t, s)[0], Issuer: "https://a.example", Subject: "one", Expires: 1 << 40}))

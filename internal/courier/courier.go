@@ -137,7 +137,7 @@ func (s *Service) Begin(ctx context.Context) error {
 		return nil
 	}
 	for _, r := range s.routes {
-		if err := s.store.Add(ctx, r.URL); err != nil {
+		if err := s.store.AddEndpoint(ctx, r.URL); err != nil {
 			return err
 		}
 	}
@@ -212,7 +212,7 @@ func (s *Service) run(ctx context.Context, r *route) {
 func (s *Service) deliverDue(ctx context.Context, r *route) error {
 	e, err := s.find(ctx, r.URL)
 	if errors.Is(err, webhook.ErrNotFound) { // it was removed, and is wanted here
-		return s.store.Add(ctx, r.URL)
+		return s.store.AddEndpoint(ctx, r.URL)
 	}
 	if err != nil || e.Due > time.Now().Unix() {
 		return err

@@ -524,7 +524,7 @@ func TestAFaultOfTheStoreLosesNothing(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				set := memory.New().Set
 				receiver := &endpoint{}
-				if err := set.Webhooks.Add(t.Context(), url); err != nil {
+				if err := set.Webhooks.AddEndpoint(t.Context(), url); err != nil {
 					t.Fatal(err)
 				}
 				p := newProcess(t, set, receiver, url)

@@ -27,8 +27,8 @@ func (h accounts) SetReset(ctx context.Context, id string, secretHash [32]byte, 
 	return h.hook(ctx, "account.SetReset", func() error { return h.store.SetReset(ctx, id, secretHash, expires) })
 }
 
-func (h accounts) DeleteLinks(ctx context.Context) (int, error) {
-	return result(ctx, h.hook, "account.DeleteLinks", func() (int, error) { return h.store.DeleteLinks(ctx) })
+func (h accounts) DeleteAllSecrets(ctx context.Context) (int, error) {
+	return result(ctx, h.hook, "account.DeleteAllSecrets", func() (int, error) { return h.store.DeleteAllSecrets(ctx) })
 }
 
 func (h accounts) FindReset(ctx context.Context, secretHash [32]byte, now int64) (*account.User, error) {

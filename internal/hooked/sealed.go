@@ -19,8 +19,8 @@ func (h secrets) PutSealed(ctx context.Context, s []sealed.Secret) error {
 	return h.hook(ctx, "sealed.PutSealed", func() error { return h.store.PutSealed(ctx, s) })
 }
 
-func (h secrets) ReplaceSealed(ctx context.Context, s []sealed.Secret) error {
-	return h.hook(ctx, "sealed.ReplaceSealed", func() error { return h.store.ReplaceSealed(ctx, s) })
+func (h secrets) ReplaceAllSealed(ctx context.Context, s []sealed.Secret) error {
+	return h.hook(ctx, "sealed.ReplaceAllSealed", func() error { return h.store.ReplaceAllSealed(ctx, s) })
 }
 
 func (h secrets) AddSealed(ctx context.Context, s sealed.Secret) (sealed.Secret, error) {

@@ -27,8 +27,8 @@ func (h signins) Spend(ctx context.Context, id signin.ID) error {
 	return h.hook(ctx, "signin.Spend", func() error { return h.store.Spend(ctx, id) })
 }
 
-func (h signins) Mark(ctx context.Context, hash [32]byte, expires int64) error {
-	return h.hook(ctx, "signin.Mark", func() error { return h.store.Mark(ctx, hash, expires) })
+func (h signins) MarkSpent(ctx context.Context, hash [32]byte, expires int64) error {
+	return h.hook(ctx, "signin.MarkSpent", func() error { return h.store.MarkSpent(ctx, hash, expires) })
 }
 
 func (h signins) DeleteUser(ctx context.Context, user string) (int, error) {

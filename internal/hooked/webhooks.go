@@ -12,8 +12,8 @@ type webhooks struct {
 	hook  Hook
 }
 
-func (h webhooks) Add(ctx context.Context, url string) error {
-	return h.hook(ctx, "webhook.Add", func() error { return h.store.Add(ctx, url) })
+func (h webhooks) AddEndpoint(ctx context.Context, url string) error {
+	return h.hook(ctx, "webhook.AddEndpoint", func() error { return h.store.AddEndpoint(ctx, url) })
 }
 
 func (h webhooks) Find(ctx context.Context, url string) (*webhook.Endpoint, error) {

@@ -259,7 +259,7 @@ func TestACancelledRequestKeepsNoAccountOfAWithdrawnInvitation(t *testing.T) {
 				cancel()
 				return row.fails
 			}}
-			if _, _, err := s.api.Letters.CompleteSignUp(ctx, secret, account.NewUser{Username: "ada", Password: goodPassword}, account.Joining{}); !errors.Is(err, row.want) {
+			if _, _, err := s.api.Letters.CompleteSignUp(ctx, secret, account.NewUser{Username: "ada", Password: goodPassword}, account.SignUpByLink{}); !errors.Is(err, row.want) {
 				t.Errorf("got %v, want %v", err, row.want)
 			}
 			if _, err := s.stores.Accounts.Find(t.Context(), "ada"); !errors.Is(err, account.ErrNotFound) {

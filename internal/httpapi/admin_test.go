@@ -130,7 +130,7 @@ func TestAdministrationRequiresStaffThePermissionAndAFreshSignIn(t *testing.T) {
 	root := s.superuser("root")
 	stale := s.as(root)
 	s.change(root.ID, func(r *session.Record) { r.ReauthenticatedAt -= 3600 })
-	text, _, err := s.api.Auth.NewPersonalToken(t.Context(), root, auth.PersonalToken{Name: "script", TTL: time.Hour})
+	text, _, err := s.api.Auth.NewPersonalToken(t.Context(), root, auth.PersonalTokenOptions{Name: "script", TTL: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}

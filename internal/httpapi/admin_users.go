@@ -209,7 +209,7 @@ func setPassword(c *call, in setPasswordIn) (none, error) {
 	}
 	keep := u.ID == c.who.User.ID
 	set(&keep, in.KeepFactors)
-	removed, err := c.admin().SetPassword(c.ctx(), u, admin.NewPassword{
+	removed, err := c.admin().SetPassword(c.ctx(), u, admin.PasswordOptions{
 		Password: *in.Password, KeepFactors: keep, Changed: func() { c.notifyFor(u, letters.PasswordChanged) },
 	})
 	if removed {

@@ -76,7 +76,7 @@ func registerDevice(c *call, _ none) (device.Instructions, error) {
 // presented returns the live session whose ticket the request has, as cookie, even without the proof that the session may need besides.
 func (c *call) presented() (*session.Session, error) {
 	who, err := auth.Identify(c.ctx())
-	switch unproven, _ := session.RequestFrom(c.ctx()).WithoutDeviceProof(); {
+	switch unproven, _ := session.RequestFrom(c.ctx()).UnprovenSession(); {
 	case unproven != nil:
 		return unproven, nil
 	case err != nil:

@@ -278,7 +278,7 @@ func redirect(f func(c *call) (location string, err error)) func(*API) http.Hand
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			c := &call{api: a, w: w, r: r}
 			location, err := f(c)
-			a.Audit.FlushKept(c.ctx())
+			a.Audit.FlushBeforeAnswer(c.ctx())
 			c.goTo(location, err)
 		})
 	}
@@ -301,7 +301,7 @@ func (c *call) goTo(location string, err error) {
 // authorized again, from the stores, when the request is complete. See "Between the check and the act" in
 // docs/threat-model.md for what may happen between the second check and the act.
 func answer[In, Out any](c *call, f func(c *call, in In) (Out, error)) (out Out, err error) {
-	defer func() { c.api.Audit.FlushKept(c.ctx()) }()
+	defer func() { c.api.Audit.FlushBeforeAnswer(c.ctx()) }()
 	if err := c.authorize(c.identify); err != nil {
 		return out, err
 	}

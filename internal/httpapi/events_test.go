@@ -536,7 +536,7 @@ func (b *breaking) Load(ctx context.Context, id session.ID) (*session.Record, er
 func TestATokenHasNoStream(t *testing.T) {
 	s := start(t, options{})
 	u := s.user("ada")
-	text, _, err := s.api.Auth.NewPersonalToken(t.Context(), u, auth.PersonalToken{Name: "script", TTL: time.Hour})
+	text, _, err := s.api.Auth.NewPersonalToken(t.Context(), u, auth.PersonalTokenOptions{Name: "script", TTL: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}

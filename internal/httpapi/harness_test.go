@@ -165,7 +165,7 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 		Store: st.Sessions, InsecureHTTP: !o.tls, AppTokens: o.appTokens, Audit: auditLog, Log: logger, Passive: httpapi.Passive,
 	}
 	accounts := &account.Service{
-		Store: st.Accounts, Lacks: st.Lacks(), Hasher: &password.Hasher{}, Guard: &throttle.Guard{Store: st.Throttles},
+		Store: st.Accounts, Unsupported: st.Unsupported(), Hasher: &password.Hasher{}, Guard: &throttle.Guard{Store: st.Throttles},
 	}
 	if !o.costly {
 		accounts.Hasher.MinimumCost = goodHash()

@@ -228,7 +228,7 @@ var interleaved = []interleavedAct{
 		return c.send("DELETE", w.user()+"/tokens", nil)
 	}, nil},
 	{"end a token", "u", func(w *stage) {
-		text, t, err := w.s.api.Auth.NewPersonalToken(w.s.t.Context(), w.subject, auth.PersonalToken{Name: "script", TTL: time.Hour})
+		text, t, err := w.s.api.Auth.NewPersonalToken(w.s.t.Context(), w.subject, auth.PersonalTokenOptions{Name: "script", TTL: time.Hour})
 		if err != nil {
 			w.s.t.Fatal(err)
 		}

@@ -20,7 +20,7 @@ func (c *call) language() string {
 
 // languages are those that a user can have; none if the database has no place for them, as beside Django.
 func (a *API) languages() []string {
-	if a.Texts == nil || a.Accounts.Lacks.Language {
+	if a.Texts == nil || a.Accounts.Unsupported.Language {
 		return []string{}
 	}
 	return a.Texts.Languages()

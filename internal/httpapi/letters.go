@@ -88,7 +88,7 @@ func changeEmail(c *call, in forgotIn) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.accounts().UsernameWithEmail(c.who.User, address); err != nil {
+	if _, err := c.accounts().UsernameAfterEmailChange(c.who.User, address); err != nil {
 		return err
 	}
 	return c.api.Letters.ChangeEmail(c.ctx(), c.who.User, address, c.about())

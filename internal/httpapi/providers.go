@@ -280,7 +280,7 @@ func (c *call) claims(p *oidc.Provider, a *attempt, answer url.Values) (*oidc.Cl
 		return nil, err
 	}
 	mark := sha256.Sum256([]byte("attempt " + a.State))
-	err = c.api.Steps.Signins.Mark(c.ctx(), mark, a.Began+int64(2*attemptLife/time.Second))
+	err = c.api.Steps.Signins.MarkSpent(c.ctx(), mark, a.Began+int64(2*attemptLife/time.Second))
 	if errors.Is(err, signin.ErrSpent) {
 		err = attemptLost
 	}

@@ -41,11 +41,11 @@ func (s recheckedStore) SetReset(ctx context.Context, id string, secretHash [32]
 	return s.store.SetReset(ctx, id, secretHash, expires)
 }
 
-func (s recheckedStore) DeleteLinks(ctx context.Context) (int, error) {
+func (s recheckedStore) DeleteAllSecrets(ctx context.Context) (int, error) {
 	if err := s.check(ctx); err != nil {
 		return 0, err
 	}
-	return s.store.DeleteLinks(ctx)
+	return s.store.DeleteAllSecrets(ctx)
 }
 
 func (s recheckedStore) SpendReset(ctx context.Context, secretHash [32]byte, now int64, change func(*account.User) error) (*account.User, error) {

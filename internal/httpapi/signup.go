@@ -63,7 +63,7 @@ func completeSignUp(c *call, in completeSignUpIn) (userOut, error) {
 	if err != nil {
 		return userOut{}, err
 	}
-	u, invitation, err := c.api.Letters.CompleteSignUp(c.ctx(), *in.Secret, account.NewUser{Username: *in.Username, Password: *in.Password, Language: c.language()}, account.Joining{})
+	u, invitation, err := c.api.Letters.CompleteSignUp(c.ctx(), *in.Secret, account.NewUser{Username: *in.Username, Password: *in.Password, Language: c.language()}, account.SignUpByLink{})
 	if err != nil {
 		return userOut{}, err
 	}
@@ -159,7 +159,7 @@ func completeSignUpByPasskey(c *call, in firstPasskeyIn) (enrolledOut, error) {
 	}
 	f.ID, f.Name, f.State = authenticator.NewID(), name, factor.Active
 	codes, hashes := authenticator.NewRecoveryCodes()
-	u, invitation, err := c.api.Letters.CompleteSignUp(c.ctx(), *in.Secret, n, account.Joining{Passkey: f, Handle: handle, RecoveryCodes: hashes})
+	u, invitation, err := c.api.Letters.CompleteSignUp(c.ctx(), *in.Secret, n, account.SignUpByLink{Passkey: f, Handle: handle, RecoveryCodes: hashes})
 	if errors.Is(err, factor.ErrExists) {
 		err = errPasskeyExists
 	}

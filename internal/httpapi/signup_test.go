@@ -393,7 +393,9 @@ func (s apart) Transact(ctx context.Context, do func(account.Tx) error) error {
 
 type apartTx struct{ account.Tx }
 
-func (apartTx) Join(string, account.Joining) error { return account.LacksErrors.Join }
+func (apartTx) SpendLink(string, account.SignUpByLink) error {
+	return account.UnsupportedErrors.SpendLink
+}
 
 // unaware is a database of accounts that has links as well, but not those that are mailed.
 type unaware struct{ account.Store }
@@ -404,13 +406,13 @@ func (s unaware) Transact(ctx context.Context, do func(account.Tx) error) error 
 
 type unawareTx struct{ account.Tx }
 
-func (unawareTx) Join(string, account.Joining) error { return account.SpentErrors.Link }
+func (unawareTx) SpendLink(string, account.SignUpByLink) error { return account.SpentErrors.Link }
 
 // joinings are accounts in the database of the links, and in another, which says so at once, when it is asked, or not at all.
 var joinings = map[string]func(s *server){
 	"one database": func(*server) {},
 	"says that it can't": func(s *server) {
-		s.api.Accounts.Store, s.api.Accounts.Lacks.Join = apart{s.stores.Accounts}, true
+		s.api.Accounts.Store, s.api.Accounts.Unsupported.SpendLink = apart{s.stores.Accounts}, true
 	},
 	"says so when asked": func(s *server) { s.api.Accounts.Store = apart{s.stores.Accounts} },
 	"doesn't say it":     func(s *server) { s.api.Accounts.Store = unaware{s.stores.Accounts} },

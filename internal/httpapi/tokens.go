@@ -76,7 +76,7 @@ func createToken(c *call, in createTokenIn) (tokenOut, error) {
 	if err := required(map[string]*string{"name": in.Name}); err != nil {
 		return tokenOut{}, err
 	}
-	p := auth.PersonalToken{Name: *in.Name, TTL: token.DefaultTTL, IP: addressText(c.address()), Agent: agent(c.r)}
+	p := auth.PersonalTokenOptions{Name: *in.Name, TTL: token.DefaultTTL, IP: addressText(c.address()), Agent: agent(c.r)}
 	if in.Scopes != nil {
 		p.Scopes = *in.Scopes
 	}

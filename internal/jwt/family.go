@@ -187,7 +187,7 @@ type loader func(s token.Store, ctx context.Context, id token.ID) (*token.Record
 
 // view may answer from the near cache.
 func view(s token.Store, ctx context.Context, id token.ID) (*token.Record, error) {
-	return token.LoadForCheck(ctx, s, id)
+	return token.LoadCached(ctx, s, id)
 }
 
 // find returns the family of a token. It returns ErrEnded if there is none, or it has expired.

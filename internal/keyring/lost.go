@@ -46,7 +46,7 @@ func ReplaceLost(ctx context.Context, path string, store sealed.Store, record fu
 			}
 		}
 		kept := slices.DeleteFunc(slices.Clone(all), func(s sealed.Secret) bool { return s.Name != fingerprintsName })
-		if err := store.ReplaceSealed(ctx, append(kept, next.Seal(checkName, []byte(checkPlain)))); err != nil {
+		if err := store.ReplaceAllSealed(ctx, append(kept, next.Seal(checkName, []byte(checkPlain)))); err != nil {
 			return nil, fmt.Errorf("remove what the lost secret sealed: %w", err)
 		}
 	}

@@ -101,7 +101,7 @@ func (s *Service) Changing(ctx context.Context, before *account.User, address st
 	if before.Email == "" || account.CanonicalLogin(before.Email) == account.CanonicalLogin(address) {
 		return c, nil
 	}
-	name, err := s.Accounts.UsernameWithEmail(before, address)
+	name, err := s.Accounts.UsernameAfterEmailChange(before, address)
 	if err != nil {
 		return nil, err
 	}

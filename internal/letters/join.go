@@ -12,13 +12,13 @@ import (
 var ErrPasskeyApart = errors.New("accounts can't begin with a passkey here")
 
 // JoinsByPasskey reports whether an account can begin with a passkey in place of a password.
-func (s *Service) JoinsByPasskey() bool { return s.Available() && !s.Accounts.Lacks.Join }
+func (s *Service) JoinsByPasskey() bool { return s.Available() && !s.Accounts.Unsupported.SpendLink }
 
 // join makes the account of a person who has opened a link, and spends the link, in one step: a crash leaves the account or the link.
 // [ErrLink] if the link was spent meanwhile, or there is an account with the address by now.
-func (s *Service) join(ctx context.Context, accounts *account.Service, n account.NewUser, proven bool, j account.Joining) (*account.User, error) {
-	err := account.LacksErrors.Join
-	if !accounts.Lacks.Join {
+func (s *Service) join(ctx context.Context, accounts *account.Service, n account.NewUser, proven bool, j account.SignUpByLink) (*account.User, error) {
+	err := account.UnsupportedErrors.SpendLink
+	if !accounts.Unsupported.SpendLink {
 		var u *account.User
 		if u, err = accounts.SignUp(ctx, n, proven, &j); err == nil {
 			return u, nil
@@ -27,7 +27,7 @@ func (s *Service) join(ctx context.Context, accounts *account.Service, n account
 			err = s.whySpent(ctx, j.Link)
 		}
 	}
-	if errors.Is(err, account.LacksErrors.Join) {
+	if errors.Is(err, account.UnsupportedErrors.SpendLink) {
 		return s.joinApart(ctx, accounts, n, proven, j)
 	}
 	if errors.Is(err, account.AddressErrors.Taken) {
@@ -36,7 +36,7 @@ func (s *Service) join(ctx context.Context, accounts *account.Service, n account
 	return nil, err
 }
 
-// whySpent returns [ErrLink], or [account.LacksErrors].Join if the link is still here: then the accounts looked for it in another database.
+// whySpent returns [ErrLink], or [account.UnsupportedErrors].SpendLink if the link is still here: then the accounts looked for it in another database.
 func (s *Service) whySpent(ctx context.Context, link [32]byte) error {
 	_, err := s.Secrets.FindSecret(ctx, link)
 	if errors.Is(err, mail.ErrNotFound) {
@@ -48,13 +48,13 @@ func (s *Service) whySpent(ctx context.Context, link [32]byte) error {
 	case err != nil:
 		return err
 	}
-	return account.LacksErrors.Join
+	return account.UnsupportedErrors.SpendLink
 }
 
 // joinApart is join where no transaction spans accounts and links. The account comes first, so that no crash loses the link without one; it
 // goes again unless this request was the one that spent the link. After a crash in between the account stays, and its address makes the
 // link invalid.
-func (s *Service) joinApart(ctx context.Context, accounts *account.Service, n account.NewUser, proven bool, j account.Joining) (*account.User, error) {
+func (s *Service) joinApart(ctx context.Context, accounts *account.Service, n account.NewUser, proven bool, j account.SignUpByLink) (*account.User, error) {
 	if j.Passkey != nil {
 		return nil, ErrPasskeyApart
 	}

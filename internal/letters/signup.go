@@ -159,7 +159,7 @@ func (s *Service) SignUpAddress(ctx context.Context, secret string) (string, err
 // several requests with one, the first makes the account. [ErrSignUpClosed], [ErrAddressRefused], *[account.InvalidError], and with a
 // passkey factor.ErrExists and [ErrPasskeyApart]; after these errors the link can be used again. It also returns the invitation that was
 // used; nil without one. It sets the address and the groups of n, and the link of j.
-func (s *Service) CompleteSignUp(ctx context.Context, secret string, n account.NewUser, j account.Joining) (*account.User, *mail.Invitation, error) {
+func (s *Service) CompleteSignUp(ctx context.Context, secret string, n account.NewUser, j account.SignUpByLink) (*account.User, *mail.Invitation, error) {
 	o, err := s.offer(ctx, secret)
 	if err != nil {
 		return nil, nil, err

@@ -11,14 +11,14 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache/fence"
 )
 
-// accounts is an account.Store with a LoadForCheck. Methods that it doesn't define go straight to the store.
+// accounts is an account.Store with a LoadCached. Methods that it doesn't define go straight to the store.
 type accounts struct {
 	account.Store
 	view  view[string, account.User]
 	cache *Cache
 }
 
-// Accounts returns the store behind a cache. [account.LoadForCheck] asks the cache. Absence isn't cached, because an ID can be known
+// Accounts returns the store behind a cache. [account.LoadCached] asks the cache. Absence isn't cached, because an ID can be known
 // before its user exists.
 func (c *Cache) Accounts(store account.Store) account.Store {
 	a := &accounts{Store: store, cache: c}
@@ -36,8 +36,8 @@ func (c *Cache) Accounts(store account.Store) account.Store {
 
 func accountKey(id string) fence.Key { return fence.Key{Kind: fence.Account, Sum: fence.UserSum(id)} }
 
-// LoadForCheck answers account.LoadForCheck.
-func (a *accounts) LoadForCheck(ctx context.Context, id string) (*account.User, error) {
+// LoadCached answers account.LoadCached.
+func (a *accounts) LoadCached(ctx context.Context, id string) (*account.User, error) {
 	return a.view.get(ctx, id, 0)
 }
 
@@ -222,11 +222,11 @@ func (t *watchedTx) SetReset(id string, secretHash [32]byte, expires int64) erro
 	return t.Tx.SetReset(id, secretHash, expires)
 }
 
-func (t *watchedTx) Join(user string, j account.Joining) error {
+func (t *watchedTx) SpendLink(user string, j account.SignUpByLink) error {
 	if err := t.complete(); err != nil {
 		return err
 	}
-	return t.Tx.Join(user, j)
+	return t.Tx.SpendLink(user, j)
 }
 
 func (t *watchedTx) Delete(id string) error {

@@ -95,7 +95,7 @@ func remember(tb testing.TB, c *nearcache.Cache, n int) *crowd {
 	nearcache.Settle(tb, c)
 	before := heap()
 	for _, id := range all.ids {
-		if _, err := all.view.LoadForCheck(tb.Context(), id, 1); err != nil {
+		if _, err := all.view.LoadCached(tb.Context(), id, 1); err != nil {
 			tb.Fatal(err)
 		}
 	}
@@ -109,7 +109,7 @@ func remember(tb testing.TB, c *nearcache.Cache, n int) *crowd {
 
 // check checks one random session.
 func (all *crowd) check(tb testing.TB, ctx context.Context) {
-	if _, err := all.view.LoadForCheck(ctx, all.ids[rand.IntN(len(all.ids))], 1); err != nil {
+	if _, err := all.view.LoadCached(ctx, all.ids[rand.IntN(len(all.ids))], 1); err != nil {
 		tb.Fatal(err)
 	}
 }

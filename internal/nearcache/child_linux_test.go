@@ -137,7 +137,7 @@ func (w *worker) do(ctx context.Context, what string, args []string) (string, er
 // check answers whether a session is live, and whether that came from the cache.
 func (w *worker) check(ctx context.Context, id session.ID) (string, error) {
 	told := false
-	r, err := w.sessions.(session.CheckLoader).LoadForCheck(context.WithValue(ctx, toldKey{}, &told), id, 1)
+	r, err := w.sessions.(session.CheckLoader).LoadCached(context.WithValue(ctx, toldKey{}, &told), id, 1)
 	switch {
 	case errors.Is(err, session.ErrNotFound):
 		return "ended", nil
@@ -160,7 +160,7 @@ func (w *worker) epoch(ctx context.Context, user string) (string, error) {
 	if w.accounts == nil {
 		return "1", nil
 	}
-	u, err := account.LoadForCheck(ctx, w.accounts, user)
+	u, err := account.LoadCached(ctx, w.accounts, user)
 	if err != nil {
 		return "", err
 	}

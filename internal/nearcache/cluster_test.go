@@ -135,7 +135,7 @@ func record(user string, number byte) *session.Record {
 }
 
 func (m *member) view(id session.ID) (*session.Record, error) {
-	return m.sessions.(session.CheckLoader).LoadForCheck(context.Background(), id, 100)
+	return m.sessions.(session.CheckLoader).LoadCached(context.Background(), id, 100)
 }
 
 // valid checks a session.

@@ -77,10 +77,10 @@ func TestACommitOfAnotherProcessCountsForAccountsAndTokens(t *testing.T) {
 			time.Sleep(time.Millisecond)
 			counts := func() bool {
 				if name == "token" {
-					_, err := token.LoadForCheck(t.Context(), tokens, r.ID)
+					_, err := token.LoadCached(t.Context(), tokens, r.ID)
 					return err == nil
 				}
-				found, err := account.LoadForCheck(t.Context(), m.accounts, u.ID)
+				found, err := account.LoadCached(t.Context(), m.accounts, u.ID)
 				return err == nil && found.Epoch == "1"
 			}
 			first := counts()

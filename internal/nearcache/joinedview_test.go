@@ -28,7 +28,7 @@ func (c *cluster) userOf(number byte) *session.Record {
 // epoch returns that of the user by the cache of a node.
 func (m *member) epoch(id string) string {
 	m.t.Helper()
-	u, err := account.LoadForCheck(m.t.Context(), m.accounts, id)
+	u, err := account.LoadCached(m.t.Context(), m.accounts, id)
 	if err != nil {
 		m.t.Fatal(err)
 	}

@@ -87,7 +87,7 @@ func BenchmarkSignOuts(b *testing.B) {
 						b.Fatal(err)
 					}
 					for _, s := range all {
-						if _, err := s.(session.CheckLoader).LoadForCheck(b.Context(), r.ID, 1); err != nil {
+						if _, err := s.(session.CheckLoader).LoadCached(b.Context(), r.ID, 1); err != nil {
 							b.Fatal(err)
 						}
 					}
@@ -161,7 +161,7 @@ func endOne(b *testing.B, store session.Store, all []session.Store, by session.S
 		b.Fatal(err)
 	}
 	for _, s := range all {
-		if _, err := s.(session.CheckLoader).LoadForCheck(b.Context(), r.ID, 1); err != nil {
+		if _, err := s.(session.CheckLoader).LoadCached(b.Context(), r.ID, 1); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -164,7 +164,7 @@ func TestAccountsAreFenced(t *testing.T) {
 				if time.Since(began) < lease/2 {
 					t.Error("it was not fenced")
 				}
-				got, err := account.LoadForCheck(t.Context(), deaf.accounts, id)
+				got, err := account.LoadCached(t.Context(), deaf.accounts, id)
 				if err != nil || got.Epoch != want.Epoch || got.Password != want.Password || got.IsActive != want.IsActive || got.IsStaff != want.IsStaff || len(got.UserPermissions) != len(want.UserPermissions) {
 					t.Errorf("the other node has %+v, %v", got, err)
 				}
@@ -197,7 +197,7 @@ func (c *cluster) addUser() string {
 // viewUser returns nil if there is no such user.
 func (m *member) viewUser(id string) *account.User {
 	m.t.Helper()
-	u, err := account.LoadForCheck(m.t.Context(), m.accounts, id)
+	u, err := account.LoadCached(m.t.Context(), m.accounts, id)
 	if err != nil && !errors.Is(err, account.ErrNotFound) {
 		m.t.Fatal(err)
 	}
@@ -374,7 +374,7 @@ func TestTokensAreFenced(t *testing.T) {
 				}
 				deaf := c.nodes[1]
 				view := func() error {
-					_, err := deaf.tokens.(token.CheckLoader).LoadForCheck(t.Context(), r.ID)
+					_, err := deaf.tokens.(token.CheckLoader).LoadCached(t.Context(), r.ID)
 					return err
 				}
 				if err := view(); err != nil {
@@ -469,7 +469,7 @@ func TestASessionThatAnotherNodeExtendedHasNotExpired(t *testing.T) {
 		if err := c.nodes[1].sessions.Touch(t.Context(), []session.LastUse{{ID: r.ID, At: 120, Expires: 220}}); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := c.nodes[0].sessions.(session.CheckLoader).LoadForCheck(t.Context(), r.ID, 160); err != nil || got.Expires != 220 {
+		if got, err := c.nodes[0].sessions.(session.CheckLoader).LoadCached(t.Context(), r.ID, 160); err != nil || got.Expires != 220 {
 			t.Errorf("%+v, %v", got, err)
 		}
 	})

@@ -40,8 +40,8 @@ func sessionsOf(user string) fence.Key {
 	return fence.Key{Kind: fence.SessionsOf, Sum: fence.UserSum(user)}
 }
 
-// LoadForCheck implements session.CheckLoader.
-func (s *sessions) LoadForCheck(ctx context.Context, id session.ID, now int64) (*session.Record, error) {
+// LoadCached implements session.CheckLoader.
+func (s *sessions) LoadCached(ctx context.Context, id session.ID, now int64) (*session.Record, error) {
 	return s.view.get(ctx, id, now)
 }
 

@@ -39,8 +39,8 @@ func tokensOf(user string) fence.Key {
 	return fence.Key{Kind: fence.TokensOf, Sum: fence.UserSum(user)}
 }
 
-// LoadForCheck implements token.CheckLoader.
-func (t *tokens) LoadForCheck(ctx context.Context, id token.ID) (*token.Record, error) {
+// LoadCached implements token.CheckLoader.
+func (t *tokens) LoadCached(ctx context.Context, id token.ID) (*token.Record, error) {
 	return t.view.get(ctx, id, 0)
 }
 

@@ -96,7 +96,7 @@ func (s *Service) openChallenge(text string, c Ceremony) (mark, error) {
 
 // spend marks a challenge as answered. ErrRefused if it was answered before.
 func (s *Service) spend(ctx context.Context, m mark) error {
-	err := s.Signins.Mark(ctx, m.hash, m.expires)
+	err := s.Signins.MarkSpent(ctx, m.hash, m.expires)
 	if errors.Is(err, signin.ErrSpent) {
 		return refused("the challenge was answered before")
 	}

@@ -14,12 +14,12 @@ type joins struct {
 	outbox  *outbox
 }
 
-// Joins reports whether these are the stores of the same [DB], to which Join writes. f may be nil: then no one has a passkey.
+// Joins reports whether these are the stores of the same [DB], to which SpendLink writes. f may be nil: then no one has a passkey.
 func (a *accounts) Joins(m mail.Store, f factor.Store) bool {
 	return m == mail.Store(a.joins.outbox) && (f == nil || f == factor.Store(a.joins.factors))
 }
 
-func (t accountTx) Join(user string, j account.Joining) error {
+func (t accountTx) SpendLink(user string, j account.SignUpByLink) error {
 	if err := t.joins.outbox.spendLink(t.tx, j.Link); err != nil || j.Passkey == nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func (o *outbox) spendLink(t tx, hash [32]byte) error {
 }
 
 // addFirst adds the first factor of a new user in a transaction, with what comes along.
-func (s *factors) addFirst(t tx, user string, j account.Joining) error {
+func (s *factors) addFirst(t tx, user string, j account.SignUpByLink) error {
 	id := s.dialect.Bytes(user)
 	var stored []byte
 	err := t.queryRow(s.addHandle, id, bytesOrEmpty(j.Handle), false).Scan(&stored)

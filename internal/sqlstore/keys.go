@@ -52,7 +52,7 @@ func (k *keys) PutSealed(ctx context.Context, sealed []sealed.Secret) error {
 	})
 }
 
-func (k *keys) ReplaceSealed(ctx context.Context, sealed []sealed.Secret) error {
+func (k *keys) ReplaceAllSealed(ctx context.Context, sealed []sealed.Secret) error {
 	return k.dialect.transaction(ctx, k.write, func(t tx) error {
 		if _, err := t.exec(k.lock); err != nil {
 			return fmt.Errorf("lock sealed secrets: %w", err)

@@ -29,7 +29,7 @@ func newResets(p *preparer) resets {
 	}
 }
 
-func (a *accounts) DeleteLinks(ctx context.Context) (n int, err error) {
+func (a *accounts) DeleteAllSecrets(ctx context.Context) (n int, err error) {
 	err = a.dialect.transaction(ctx, a.write, func(t tx) error {
 		resets, err := t.exec(a.resets.clear)
 		if err != nil {

@@ -133,7 +133,7 @@ func (s *signins) Spend(ctx context.Context, id signin.ID) error {
 	return nil
 }
 
-func (s *signins) Mark(ctx context.Context, hash [32]byte, expires int64) error {
+func (s *signins) MarkSpent(ctx context.Context, hash [32]byte, expires int64) error {
 	n, err := affected(s.mark.ExecContext(ctx, hash[:], expires))
 	if err != nil {
 		return fmt.Errorf("mark as spent: %w", err)

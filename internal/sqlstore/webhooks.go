@@ -45,7 +45,7 @@ func newWebhooks(p *preparer) *webhooks {
 	return w
 }
 
-func (w *webhooks) Add(ctx context.Context, url string) error {
+func (w *webhooks) AddEndpoint(ctx context.Context, url string) error {
 	if _, err := w.add.ExecContext(ctx, w.dialect.Bytes(url), w.dialect.Bytes("")); err != nil {
 		return fmt.Errorf("add an endpoint: %w", err)
 	}

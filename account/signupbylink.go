@@ -4,8 +4,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/factor"
 )
 
-// Joining is what happens in the step that makes the account of a person who was mailed a link for it.
-type Joining struct {
+// SignUpByLink is what happens in the step that makes the account of a person who was mailed a link for it.
+type SignUpByLink struct {
 	// Link is the SHA-256 of the secret in the link, of a sign-up or an invitation. It is spent.
 	Link [32]byte
 
@@ -16,7 +16,7 @@ type Joining struct {
 }
 
 // join does what belongs to the making of u.
-func (a act) join(u *User, j *Joining) error {
+func (a act) join(u *User, j *SignUpByLink) error {
 	if j == nil {
 		return nil
 	}
@@ -26,5 +26,5 @@ func (a act) join(u *User, j *Joining) error {
 		passkey.User, passkey.Epoch = u.ID, u.Epoch
 		of.Passkey = &passkey
 	}
-	return a.Join(u.ID, of)
+	return a.SpendLink(u.ID, of)
 }
