@@ -76,7 +76,8 @@ func (b *bench) bareDeletes(ctx context.Context, db *sql.DB) (best float64, err 
 		b.say("bare deletes of %d: %.0f rows/s", size, rate)
 		best = max(best, rate)
 	}
-	return best, nil
+	_, err = db.ExecContext(ctx, `VACUUM sessions`) // else the server's queries would pass all of these dead rows in the index
+	return best, err
 }
 
 const count = `SELECT count(*) FROM sessions WHERE expires <= 1000`
