@@ -43,6 +43,13 @@ func (s *server) set(away bool) {
 	s.away, s.dials, s.widest = away, 0, 0
 }
 
+// counts returns how many attempts there were, and how many at a time at most.
+func (s *server) counts() (dials, widest int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dials, s.widest
+}
+
 func TestAnOutageIsProbedOnceAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{takes: 50 * time.Millisecond}
@@ -63,8 +70,8 @@ func TestAnOutageIsProbedOnceAtATime(t *testing.T) {
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
-		if s.widest != 1 || s.dials < 20 || s.dials > 50 {
-			t.Errorf("%d dials in ten seconds, up to %d at a time; want 20 to 50, one at a time", s.dials, s.widest)
+		if dials, widest := s.counts(); widest != 1 || dials < 20 || dials > 50 {
+			t.Errorf("%d dials in ten seconds, up to %d at a time; want 20 to 50, one at a time", dials, widest)
 		}
 		s.set(false)
 		for back := time.Now(); g.Away() != nil; time.Sleep(10 * time.Millisecond) {
@@ -102,8 +109,8 @@ func TestProbesEndWhenNoCallerWantsThem(t *testing.T) {
 		g := &resilience.Gate{Probe: func(context.Context) error { return s.dial() }}
 		_ = g.Do(s.dial)
 		time.Sleep(time.Minute)
-		if s.dials > 15 {
-			t.Errorf("%d dials in a minute in which no caller asked", s.dials)
+		if dials, _ := s.counts(); dials > 15 {
+			t.Errorf("%d dials in a minute in which no caller asked", dials)
 		}
 		s.set(false)
 		if err := g.Do(s.dial); err != nil {
