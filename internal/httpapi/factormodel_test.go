@@ -20,7 +20,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
-	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
 	"github.com/cloakroom-auth/cloakroom/storetest"
 )
 
@@ -69,11 +68,7 @@ var places = map[string]func(t *testing.T) func(stores, *storetest.FaultPlan) *s
 	"on nodes": func(t *testing.T) func(stores, *storetest.FaultPlan) *server {
 		hub := feed.NewLocal()
 		return func(set stores, plan *storetest.FaultPlan) *server {
-			cache := nearcache.New(nearcache.Config{Feed: hub})
-			set.Sessions, set.Accounts, set.Tokens = cache.Sessions(set.Sessions), cache.Accounts(set.Accounts), cache.Tokens(set.Tokens)
-			inBackground(t, cache.Run)
-			must(t, cache.Reach(t.Context()))
-			return start(t, options{stores: planned(set, plan)})
+			return start(t, options{stores: planned(cached(t, set, hub), plan)})
 		}
 	},
 }

@@ -19,10 +19,12 @@ import (
 	"github.com/cloakroom-auth/cloakroom/csrf"
 	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
 	"github.com/cloakroom-auth/cloakroom/internal/events"
+	"github.com/cloakroom-auth/cloakroom/internal/feed"
 	"github.com/cloakroom-auth/cloakroom/internal/grant"
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/jwt"
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
+	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
 	"github.com/cloakroom-auth/cloakroom/internal/passkey"
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
@@ -65,6 +67,26 @@ func onEachStore(t *testing.T, test func(t *testing.T, open func(*testing.T) sto
 		t.Parallel()
 		test(t, inSQLite)
 	})
+}
+
+// behindACacheToo runs a test with each of these stores, and with each behind the cache that servers have by default.
+func behindACacheToo(t *testing.T, test func(t *testing.T, open func(*testing.T) stores)) {
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		t.Run("plain", func(t *testing.T) { test(t, open) })
+		t.Run("behind a cache", func(t *testing.T) {
+			test(t, func(t *testing.T) stores { return cached(t, open(t), feed.NewLocal()) })
+		})
+	})
+}
+
+// cached returns stores behind the cache of a node.
+func cached(t *testing.T, set stores, hub feed.Feed) stores {
+	t.Helper()
+	cache := nearcache.New(nearcache.Config{Feed: hub})
+	set.Sessions, set.Accounts, set.Tokens = cache.Sessions(set.Sessions), cache.Accounts(set.Accounts), cache.Tokens(set.Tokens)
+	inBackground(t, cache.Run)
+	must(t, cache.Reach(t.Context()))
+	return set
 }
 
 // options configure the server under test.

@@ -99,7 +99,7 @@ func TestALinkOfARevertEndsBeforeAnAdministratorActs(t *testing.T) {
 // TestARefusedEditEndsNoLink of a change of the address, and no invitation that the user has made.
 func TestARefusedEditEndsNoLink(t *testing.T) {
 	t.Attr("threat", "R12")
-	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+	behindACacheToo(t, func(t *testing.T, open func(*testing.T) stores) {
 		box := byInvitation()
 		s := start(t, options{mail: box, stores: open})
 		u, owners, _, _ := s.moved("ada")
@@ -138,7 +138,7 @@ func TestARefusedEditEndsNoLink(t *testing.T) {
 // TestAFormerAddressIsToldWhatAnAdministratorHasDone, once it is done, and not where the administrator was.
 func TestAFormerAddressIsToldWhatAnAdministratorHasDone(t *testing.T) {
 	t.Attr("threat", "R16")
-	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+	behindACacheToo(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{mail: newPostbox(), stores: open})
 		root := s.as(s.superuser("root"))
 		u := s.user("ada")

@@ -119,7 +119,8 @@ func (a *accounts) Delete(ctx context.Context, id string) error {
 
 // Transact is fenced if it changes what may be cached. What it changes is known only after do has run, so it runs first without a
 // fence and without those changes, is rolled back, and runs again behind a fence. If it changes something else then, it runs once more.
-// What is known beforehand is fenced the first time ([foreseen.User]).
+// If do fails, the changes that were put off are tried all the same, because do may fail only so that they are rolled back: a refusal of
+// the store comes first. What is known beforehand is fenced the first time ([foreseen.User]).
 func (a *accounts) Transact(ctx context.Context, do func(account.Tx) error) error {
 	var fenced []fence.Key
 	run := func(ctx context.Context) error {
@@ -127,7 +128,8 @@ func (a *accounts) Transact(ctx context.Context, do func(account.Tx) error) erro
 		err := a.Store.Transact(ctx, func(tx account.Tx) error {
 			watched := &watchedTx{Tx: tx, fenced: fenced}
 			err := do(watched)
-			if changed = watched.keys; !covers(fenced, changed) && (err == nil || errors.Is(err, errFence)) {
+			changed = watched.keys
+			if err == nil && !covers(fenced, changed) || err != nil && watched.complete() != nil {
 				return errFence
 			}
 			return err
@@ -143,8 +145,10 @@ func (a *accounts) Transact(ctx context.Context, do func(account.Tx) error) erro
 	} else {
 		err = run(ctx)
 	}
-	for errors.Is(err, errFence) && ctx.Err() == nil {
-		err = a.cache.validator.Write(ctx, fenced, run)
+	for errors.Is(err, errFence) {
+		if err = ctx.Err(); err == nil {
+			err = a.cache.validator.Write(ctx, fenced, run)
+		}
 	}
 	return err
 }

@@ -353,6 +353,76 @@ func TestAStepIsWrittenOnce(t *testing.T) {
 	})
 }
 
+// TestAStepThatIsOnlyTriedIsRefused as the store would refuse it: a caller tries a change by failing after it.
+func TestAStepThatIsOnlyTriedIsRefused(t *testing.T) {
+	t.Attr("threat", "R12")
+	tried := errors.New("tried")
+	taken := func(err error) bool { _, is := errors.AsType[*account.TakenError](err); return is }
+	inCluster(t, 1, func(t *testing.T, c *cluster) {
+		id, m := c.addUser(), c.nodes[0]
+		if err := m.accounts.Create(t.Context(), &account.User{Username: "bob", Email: "bob@example.com", Epoch: "1"}); err != nil {
+			t.Fatal(err)
+		}
+		for what, row := range map[string]struct {
+			change  func(*account.User)
+			refused func(error) bool
+		}{
+			"a username that is taken":   {func(u *account.User) { u.Username = "bob" }, taken},
+			"an address that is taken":   {func(u *account.User) { u.Email = "bob@example.com" }, taken},
+			"a group that doesn't exist": {func(u *account.User) { u.Groups = []string{"none"} }, func(err error) bool { return errors.Is(err, account.ErrNotFound) }},
+			"nothing that is refused":    {func(u *account.User) { u.FirstName = "Ann" }, func(err error) bool { return errors.Is(err, tried) }},
+		} {
+			for _, ctx := range []context.Context{t.Context(), foreseen.WithUser(t.Context(), id), foreseen.WithUser(t.Context(), "77")} {
+				err := m.accounts.Transact(ctx, func(tx account.Tx) error {
+					u, err := tx.Load(id)
+					if err != nil {
+						return err
+					}
+					row.change(u)
+					if err := tx.Change(u); err != nil {
+						return err
+					}
+					return tried
+				})
+				if !row.refused(err) {
+					t.Errorf("%s: got %v", what, err)
+				}
+			}
+		}
+		if u := m.viewUser(id); u.Username != "ann" || u.Email != "" || u.FirstName != "" || len(u.Groups) != 1 {
+			t.Errorf("what was only tried has made %+v", u)
+		}
+	})
+}
+
+// TestAStepWhoseContextHasEndedSaysSo, whether or not it is known whom it changes.
+func TestAStepWhoseContextHasEndedSaysSo(t *testing.T) {
+	for what, of := range map[string]func(ctx context.Context, id string) context.Context{
+		"a user who is foreseen": foreseen.WithUser,
+		"a user who isn't":       func(ctx context.Context, _ string) context.Context { return ctx },
+	} {
+		inCluster(t, 1, func(t *testing.T, c *cluster) {
+			id, m := c.addUser(), c.nodes[0]
+			ctx, cancel := context.WithCancel(of(t.Context(), id))
+			cancel()
+			if err := m.accounts.Transact(ctx, without("g", id)); !errors.Is(err, context.Canceled) {
+				t.Errorf("%s, before it began: got %v", what, err)
+			}
+			ctx, cancel = context.WithCancel(of(t.Context(), id))
+			err := m.accounts.Transact(ctx, func(tx account.Tx) error {
+				defer cancel()
+				return without("g", id)(tx)
+			})
+			if err != nil && !errors.Is(err, context.Canceled) {
+				t.Errorf("%s, while it ran: got %v", what, err)
+			}
+			if u := m.viewUser(id); err != nil != u.Has("app.edit") {
+				t.Errorf("%s, while it ran: got %v, and the user has %q", what, err, u.Permissions)
+			}
+		})
+	}
+}
+
 func TestTokensAreFenced(t *testing.T) {
 	for name, end := range map[string]func(t *testing.T, m *member, r *token.Record) error{
 		"ended": func(t *testing.T, m *member, r *token.Record) error { return m.tokens.Delete(t.Context(), r.ID) },
