@@ -4,6 +4,7 @@ package pgserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -65,20 +66,27 @@ func (p *Prepared) Test(t testing.TB) string {
 		t.Fatal("the database could not be prepared")
 	}
 	name := fmt.Sprintf("copy%d", s.copies.Add(1))
-	if err := run(t.Context(), s.URL("postgres"), "CREATE DATABASE "+name+" TEMPLATE "+p.name); err != nil {
+	if err := s.insist(t.Context(), "CREATE DATABASE "+name+" TEMPLATE "+p.name); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		// The server gives the connections that a pooler keeps five seconds to end, which may be too few on a busy machine.
-		var err error
-		for began := time.Now(); time.Since(began) < patience; time.Sleep(100 * time.Millisecond) {
-			if err = run(context.Background(), s.URL("postgres"), "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err == nil {
-				return
-			}
+		if err := s.insist(context.Background(), "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil {
+			t.Error(err)
 		}
-		t.Error(err)
 	})
 	return s.URL(name)
+}
+
+// insist runs a statement that needs a database without connections, until it succeeds. The server gives those that were just closed,
+// or that a pooler keeps, five seconds to end, which may be too few on a busy machine.
+func (s *Server) insist(ctx context.Context, statement string) error {
+	var err error
+	for began := time.Now(); ctx.Err() == nil && time.Since(began) < patience; time.Sleep(100 * time.Millisecond) {
+		if err = run(ctx, s.URL("postgres"), statement); err == nil {
+			return nil
+		}
+	}
+	return errors.Join(err, ctx.Err())
 }
 
 // Shared returns the server of the databases of Test. All tests use it, so leave it running.
