@@ -323,8 +323,9 @@ func (a *API) route(next http.Handler) http.Handler {
 	})
 }
 
-// protective are the headers of every response of ours. It is never cached, no browser guesses its type, pages of other sites
-// can't load it, and it can run nothing if a browser shows it. The names are canonical. All responses share the values.
+// protective are the headers of every response of ours, except the answer that allows a proxy's request, which no browser gets. It is
+// never cached, no browser guesses its type, pages of other sites can't load it, and it can run nothing if a browser shows it. The
+// names are canonical. All responses share the values.
 var protective = []struct {
 	name   string
 	values []string
