@@ -9,7 +9,7 @@
 # "already used".
 #
 # Seen with Chromium 156, driven by playwright-core 1.56.1; Node 20, Go 1.26, Java 17; curl 7.88.1, wget 1.21.3, requests 2.28.1, Ruby 3.1 and
-# LWP 6.68 of Debian 12. Needs a Chromium at /usr/bin/chromium, or in CHROMIUM.
+# LWP 6.68 of Debian 12. Needs a JDK, Ruby, curl, wget, and a Chromium at /usr/bin/chromium, or in CHROMIUM.
 set -euo pipefail
 dir=$(mktemp -d)
 chmod 755 "$dir"

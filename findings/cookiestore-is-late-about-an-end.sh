@@ -2,9 +2,10 @@
 # Chromium, cookieStore.onchange in a page that wants to notice when its session's cookie ends, is renewed or is removed by the server.
 #
 # A guess: an event for each change of a value, and one at the moment when a cookie's Max-Age is over.
-# Behaviour: a cookie that is only renewed, the same value with a later end, is a change too, so a session that slides gives one each time. An end by Max-Age gives no event by itself: seconds later there is still none, and it
-# comes when something reads the page's cookies, such as a request. So a quiet page learns of the end by nothing but its own clock. A
-# removal by the server, in the answer to a fetch, is told at once.
+# Behaviour: a cookie that is only renewed, the same value with a later end, is a change too, so a session that slides gives one each time.
+# An end by Max-Age gives no event by itself: seconds later there is still none, and it comes when something reads the page's cookies, such
+# as a request. So a quiet page learns of the end by nothing but its own clock. A removal by the server, in the answer to a fetch, is told
+# at once.
 #
 # Seen with Chromium 156, driven by playwright-core 1.56.1. Needs a Chromium at /usr/bin/chromium, or in CHROMIUM.
 set -euo pipefail

@@ -8,7 +8,7 @@
 # and a script that does the same is anonymous. Without Domain all eight keep it.
 #
 # Seen with Chromium 156, driven by playwright-core 1.56.1; tough-cookie 6.0.0 on Node 20; Go 1.26; Java 17; curl 7.88.1, wget 1.21.3, Python 3.11 and
-# HTTP::Cookies 6.10 of Debian 12. Needs a Chromium at /usr/bin/chromium, or in CHROMIUM.
+# HTTP::Cookies 6.10 of Debian 12. Needs a JDK, curl, wget, and a Chromium at /usr/bin/chromium, or in CHROMIUM.
 set -euo pipefail
 dir=$(mktemp -d)
 chmod 755 "$dir"
