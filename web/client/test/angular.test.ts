@@ -47,6 +47,13 @@ test("signals have the state until the application is destroyed", async () => {
   expect(Stream.open).toEqual([]);
 });
 
+test("an outage without a known user isn't told as signed out", async () => {
+  server.answers.set("GET /api/me", lost);
+  const { it } = start();
+  await pass();
+  expect([it.status(), it.user()]).toEqual(["unavailable", undefined]);
+});
+
 test("injectSignIn says which step is due, and why one was refused", async () => {
   demandCode();
   const { it, router } = start();

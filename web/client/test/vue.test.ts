@@ -32,6 +32,14 @@ test("a component gets the state, and changes with it", async () => {
   expect(Stream.open).toEqual([]);
 });
 
+test("an outage without a known user isn't told as signed out", async () => {
+  server.answers.set("GET /api/me", lost);
+  const { mount: go, text } = mount(Page);
+  go();
+  await pass();
+  expect(text()).toBe("unavailable undefined");
+});
+
 test("useSignIn says which step is due, and why one was refused", async () => {
   demandCode();
   let form!: SignInForm;
