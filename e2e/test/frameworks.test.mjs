@@ -208,6 +208,21 @@ async function tell(t, { page, site, server, postgres, whole }) {
   });
 
   await tab.close();
+  await t.test("a page that is opened during an outage says so, and doesn't show the sign-in", async () => {
+    const headers = { "Access-Control-Allow-Origin": site, "Access-Control-Allow-Credentials": "true" };
+    await page.route(/\/api\/me(\?|$)/, (route) => route.fulfill({
+      status: 503, headers, contentType: "application/problem+json", body: '{"status":503,"code":"unavailable"}',
+    }));
+    await Promise.all([answer("/api/me"), page.reload()]);
+    await notice.waitFor();
+    assert.equal(await signedIn().count(), 0);
+    await page.unrouteAll();
+    await look();
+    await signedIn().waitFor();
+    await notice.waitFor({ state: "detached" });
+    assert.equal(await page.evaluate(() => window.formSeen), false, "the sign-in was shown");
+  });
+
   await ofTheClient("a page that was frozen while the session ended learns of it when it resumes", async () => {
     const frozen = await page.context().newCDPSession(page);
     await neverAsked(page, async () => {
