@@ -155,9 +155,11 @@ func (s *sessions) List(ctx context.Context, q session.Query) ([]*session.Record
 		return nil, err
 	}
 	defer s.mu.RUnlock()
-	found := s.candidates(q.PublicID, q.User)
+	var found []*sessionEntry
 	if q.PublicID == "" && q.FormerID != (session.ID{}) {
 		found = s.byFormer(q.FormerID)
+	} else {
+		found = s.candidates(q.PublicID, q.User)
 	}
 	found = slices.DeleteFunc(found, func(e *sessionEntry) bool {
 		return q.User != "" && e.User != q.User || q.After != "" && e.PublicID <= q.After ||
