@@ -28,7 +28,7 @@ func (c *Cache) Accounts(store account.Store) account.Store {
 		load:    store.Load, notFound: account.ErrNotFound,
 		sum:  fence.UserSum,
 		id:   func(u *account.User) string { return u.ID },
-		copy: func(u *account.User) (account.User, int) { return copied(u), size(u) },
+		copy: packed,
 	}
 	c.accounts, c.dropAccount = a, a.view.drop
 	return a
@@ -47,17 +47,15 @@ func copied(u *account.User) account.User {
 	return kept
 }
 
-func size(u *account.User) int {
-	n := int(unsafe.Sizeof(entry[account.User]{})) + slotBytes
-	for _, text := range []string{u.ID, u.Username, u.Email, u.FirstName, u.LastName, u.Language, u.Password, u.Epoch, u.Extra.Public, u.Extra.Private} {
-		n += len(text)
-	}
-	for _, list := range [][]string{u.Groups, u.UserPermissions, u.Permissions} {
-		for _, name := range list {
-			n += len(name) + int(unsafe.Sizeof(name))
-		}
-	}
-	return n
+// packed returns a copy of the user with its strings in one piece of memory, and its size in bytes.
+func packed(u *account.User) (account.User, int) {
+	kept := copied(u)
+	lists := listed(kept.Groups, kept.UserPermissions, kept.Permissions)
+	n := pack(append(lists,
+		&kept.ID, &kept.Username, &kept.Email, &kept.EmailProven, &kept.FirstName, &kept.LastName, &kept.Language, &kept.Password, &kept.Epoch,
+		&kept.Extra.Public, &kept.Extra.Private,
+	)...)
+	return kept, int(unsafe.Sizeof(entry[account.User]{})) + slotBytes + n + len(lists)*int(unsafe.Sizeof(""))
 }
 
 // errFence ends a transaction that must be fenced before anything of it has been written.

@@ -4,8 +4,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache/fence"
 	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 // Settle waits until entries may be served, and lifts the block that follows the start of the feed: no other node has written
@@ -35,6 +37,19 @@ func Remembered(store session.Store) (n int, bytes int64) {
 		bytes += shard.bytes
 	}
 	return n, bytes
+}
+
+// Kept returns the copy of a record that the cache of its store keeps, and the size that it counts for it.
+func Kept(store, record any) (copied any, bytes int) {
+	switch store := store.(type) {
+	case *sessions:
+		copied, bytes = store.view.copy(record.(*session.Record))
+	case *accounts:
+		copied, bytes = store.view.copy(record.(*account.User))
+	case *tokens:
+		copied, bytes = store.view.copy(record.(*token.Record))
+	}
+	return copied, bytes
 }
 
 // Renew makes the cached sessions as young as if they had just been read. They must not be in use.

@@ -25,6 +25,16 @@ func pack(texts ...*string) int {
 	return n
 }
 
+// listed returns the strings of lists, for pack.
+func listed(lists ...[]string) (texts []*string) {
+	for _, list := range lists {
+		for i := range list {
+			texts = append(texts, &list[i])
+		}
+	}
+	return texts
+}
+
 // interner keeps one copy of strings that many entries share. Safe for concurrent use.
 type interner struct {
 	mu    sync.Mutex

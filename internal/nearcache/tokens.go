@@ -94,10 +94,9 @@ func (t *tokens) copy(r *token.Record) (token.Record, int) {
 	kind := string(kept.Kind)
 	shared := t.names.intern(&kind) + t.names.intern(&kept.Agent)
 	kept.Kind = token.Kind(kind)
-	n := pack(&kept.PublicID, &kept.User, &kept.Epoch, &kept.Name, &kept.IP, &kept.Version)
 	kept.Scopes, kept.Data = slices.Clone(r.Scopes), bytes.Clone(r.Data)
-	for _, scope := range kept.Scopes {
-		n += len(scope) + int(unsafe.Sizeof(scope))
-	}
+	scopes := listed(kept.Scopes)
+	n := pack(append(scopes, &kept.PublicID, &kept.User, &kept.Epoch, &kept.Name, &kept.IP, &kept.Version)...)
+	n += len(scopes) * int(unsafe.Sizeof(""))
 	return kept, int(unsafe.Sizeof(entry[token.Record]{})) + slotBytes + n + shared + len(kept.Data)
 }
