@@ -73,7 +73,7 @@ func (t accountTx) Reset(id string, now int64) (secretHash [32]byte, expires int
 	return t.resetOf(t.ctx, t.tx, id, now)
 }
 
-// SpendLink returns ErrApart.
+// SpendLink returns account.UnsupportedErrors.SpendLink.
 func (t accountTx) SpendLink(string, account.SignUpByLink) error {
 	return account.UnsupportedErrors.SpendLink
 }

@@ -181,7 +181,7 @@ func (a *accounts) SpendReset(ctx context.Context, secretHash [32]byte, now int6
 	return changed, nil
 }
 
-// asSpent replaces ErrNotFound by ErrResetSpent.
+// asSpent replaces account.ErrNotFound by account.SpentErrors.Reset.
 func asSpent(err error) error {
 	if errors.Is(err, account.ErrNotFound) {
 		return account.SpentErrors.Reset

@@ -203,7 +203,7 @@ func TestAPrintedInvitationProvesNoAddress(t *testing.T) {
 // TestAnInvitationThatIsWithdrawnMeanwhileMakesNoAccount: it was withdrawn after the link was looked up.
 func TestAnInvitationThatIsWithdrawnMeanwhileMakesNoAccount(t *testing.T) {
 	t.Attr("threat", "SU09")
-	onEachJoining(t, byInvitation, func(t *testing.T, s *server) {
+	onEachSignUpStore(t, byInvitation, func(t *testing.T, s *server) {
 		secret := s.invite(letters.Invitation{Address: "ada@example.com"})
 		s.api.Letters.Secrets = withdrawn{s.stores.Mail}
 		if r := s.client().send("POST", "/api/auth/signup/complete", completing(secret, "ada", goodPassword)); !isProblem(r, 403, "link_invalid") {
@@ -218,7 +218,7 @@ func TestAnInvitationThatIsWithdrawnMeanwhileMakesNoAccount(t *testing.T) {
 // TestAnInvitationThatIsRenewedMeanwhileMakesNoAccount by its former link, and stays for the new one.
 func TestAnInvitationThatIsRenewedMeanwhileMakesNoAccount(t *testing.T) {
 	t.Attr("threat", "SU09")
-	onEachJoining(t, byInvitation, func(t *testing.T, s *server) {
+	onEachSignUpStore(t, byInvitation, func(t *testing.T, s *server) {
 		secret := s.invite(letters.Invitation{Address: "ada@example.com"})
 		var id string
 		s.api.Letters.Secrets = interruptedInvitations{Store: s.stores.Mail, found: func(i *mail.Invitation) {

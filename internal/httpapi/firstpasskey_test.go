@@ -256,8 +256,8 @@ func TestWhereNoAccountBeginsWithAPasskey(t *testing.T) {
 	t.Attr("threat", "SU13")
 	for name, change := range map[string]func(*server){
 		"no passkeys":          func(s *server) { s.api.Passkeys, s.api.NoPasskeys = nil, "of a test" },
-		"accounts elsewhere":   joinings["says that it can't"],
-		"accounts that refuse": joinings["says so when asked"],
+		"accounts elsewhere":   signUpStores["says that it can't"],
+		"accounts that refuse": signUpStores["says so when asked"],
 	} {
 		s := start(t, options{mail: openTo()})
 		s.superuser("root")

@@ -77,7 +77,7 @@ func TestAnInvitedPersonMakesAnAccount(t *testing.T) {
 // TestAnInvitationCountsOnce, also for several requests at a time, and after the account has another address.
 func TestAnInvitationCountsOnce(t *testing.T) {
 	t.Attr("threat", "SU09")
-	onEachJoining(t, byInvitation, func(t *testing.T, s *server) {
+	onEachSignUpStore(t, byInvitation, func(t *testing.T, s *server) {
 		secret := s.invite(letters.Invitation{Address: "ada@example.com"})
 		var all sync.WaitGroup
 		var made atomic.Int32

@@ -72,7 +72,7 @@ func TestAnAccountIsMadeByALinkToItsAddress(t *testing.T) {
 // TestALinkOfASignUpWorksOnce: of several links to one address, and of several requests with one, the first makes the account.
 func TestALinkOfASignUpWorksOnce(t *testing.T) {
 	t.Attr("threat", "SU02")
-	onEachJoining(t, openTo, func(t *testing.T, s *server) {
+	onEachSignUpStore(t, openTo, func(t *testing.T, s *server) {
 		secrets := []string{s.signUpLink("ada@example.com"), s.signUpLink("ADA@example.com")}
 		var all sync.WaitGroup
 		var made atomic.Int32
@@ -408,8 +408,8 @@ type unawareTx struct{ account.Tx }
 
 func (unawareTx) SpendLink(string, account.SignUpByLink) error { return account.SpentErrors.Link }
 
-// joinings are accounts in the database of the links, and in another, which says so at once, when it is asked, or not at all.
-var joinings = map[string]func(s *server){
+// signUpStores are accounts in the database of the links, and in another, which says so at once, when it is asked, or not at all.
+var signUpStores = map[string]func(s *server){
 	"one database": func(*server) {},
 	"says that it can't": func(s *server) {
 		s.api.Accounts.Store, s.api.Accounts.Unsupported.SpendLink = apart{s.stores.Accounts}, true
@@ -418,10 +418,10 @@ var joinings = map[string]func(s *server){
 	"doesn't say it":     func(s *server) { s.api.Accounts.Store = unaware{s.stores.Accounts} },
 }
 
-// onEachJoining runs a test with each of joinings on each store.
-func onEachJoining(t *testing.T, box func(...string) *postbox, test func(t *testing.T, s *server)) {
+// onEachSignUpStore runs a test with each of signUpStores on each store.
+func onEachSignUpStore(t *testing.T, box func(...string) *postbox, test func(t *testing.T, s *server)) {
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
-		for name, change := range joinings {
+		for name, change := range signUpStores {
 			t.Run(name, func(t *testing.T) {
 				s := start(t, options{mail: box(), stores: open})
 				s.superuser("root")
