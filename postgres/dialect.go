@@ -44,8 +44,9 @@ var dialect = sqlstore.Dialect{
 	CostlySubqueries: true, // a plan of twelve, none of which runs, takes twice the time of the rest of the statement
 	SkipLocked:       " FOR UPDATE SKIP LOCKED",
 	// IN may run a query with a LIMIT and locks once for each row, and so select more rows than the limit.
-	Among:   func(column, query string) string { return column + " = ANY (ARRAY(" + query + "))" },
-	GivenID: "OVERRIDING SYSTEM VALUE ",
+	Among:    func(column, query string) string { return column + " = ANY (ARRAY(" + query + "))" },
+	RowPlace: "ctid", // a place stays right while the row is locked
+	GivenID:  "OVERRIDING SYSTEM VALUE ",
 	RaiseID: "SELECT setval('users_id_seq', greatest((SELECT max(id) FROM users), (SELECT last_value FROM users_id_seq))) " +
 		"WHERE EXISTS (SELECT 1 FROM users)",
 	LockUser:   "SELECT 1 FROM users WHERE id = $1 FOR UPDATE",

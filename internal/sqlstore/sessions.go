@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -30,6 +31,7 @@ const sessionColumns = `id, public_id, user_id, epoch, method, browser, created,
 	ip, agent, data, version, second_at, methods, bound, binding`
 
 func newSessions(p *preparer, accounts *accounts) *sessions {
+	place := cmp.Or(p.dialect.RowPlace, "id")
 	s := &sessions{
 		read: p.read, write: p.write, dialect: p.dialect, accounts: accounts,
 
@@ -68,7 +70,7 @@ func newSessions(p *preparer, accounts *accounts) *sessions {
 		deleteUser: p.writing(`DELETE FROM sessions WHERE user_id = $1 AND id <> $2`),
 
 		// The condition is repeated, because a session may be used between the selection and the deletion.
-		deleteExpired: p.writing(`DELETE FROM sessions WHERE expires <= $1 AND ` + p.dialect.among(`id`, `SELECT id FROM sessions WHERE expires <= $1 ORDER BY expires LIMIT $2`+p.dialect.SkipLocked) + p.alone()),
+		deleteExpired: p.writing(`DELETE FROM sessions WHERE expires <= $1 AND ` + p.dialect.among(place, `SELECT `+place+` FROM sessions WHERE expires <= $1 ORDER BY expires LIMIT $2`+p.dialect.SkipLocked) + p.alone()),
 
 		deleteAmong: p.locking(p.dialect.DeleteAmong),
 

@@ -43,6 +43,7 @@ type Dialect struct {
 	Position   func(text, part string) string    // the position of part in a column of Bytes; 0: it isn't there
 	Number     func(column string) string        // the number that a column of Bytes holds, if it is a decimal one; else any number, or NULL
 	SkipLocked string                            // at the end of a SELECT: skips rows that other transactions are changing; may be empty
+	RowPlace   string                            // the column that says where a row is; empty: its key finds it as fast
 	GivenID    string                            // in an INSERT of users with a given ID, before VALUES; may be empty
 	Among      func(column, query string) string // a condition: the column is in the result of the query, which runs once; nil: column IN (query)
 
