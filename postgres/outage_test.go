@@ -185,6 +185,18 @@ func TestAHostThatSaysNothingIsPassedOver(t *testing.T) {
 	each(t, url)
 }
 
+// TestAnAttemptEndsOnceEachHostHasFailed: hosts that say nothing are not tried again and again.
+func TestAnAttemptEndsOnceEachHostHasFailed(t *testing.T) {
+	t.Attr("threat", "L05")
+	t.Parallel() // it mostly waits
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer stop()
+	_, err := postgres.Migrate(ctx, "postgres://ann@"+silent(t)+","+silent(t)+","+silent(t)+"/app?sslmode=disable&connect_timeout=2")
+	if err == nil || ctx.Err() != nil {
+		t.Errorf("three hosts that say nothing: %v, want an error before the caller gives up", err)
+	}
+}
+
 // TestAPromotedStandbyIsFoundBesideAHostThatSaysNothing, as the former primary does when it is cut off.
 func TestAPromotedStandbyIsFoundBesideAHostThatSaysNothing(t *testing.T) {
 	t.Attr("threat", "L05")

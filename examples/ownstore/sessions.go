@@ -151,7 +151,6 @@ func (s *Sessions) put(r *session.Record) {
 	s.version++
 	r.Version = strconv.Itoa(s.version)
 	s.records[r.ID] = *clone(*r)
-	delete(s.former, r.ID)
 }
 
 // taken reports whether a session other than the one with the ID except has r's ID or public ID.

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -125,8 +126,8 @@ type attempt struct {
 	err  error
 }
 
-// dial tries the hosts, beginning with that of the last successful attempt, and takes the first that answers. As long as one of them says
-// nothing, those that failed are tried again: one may be a standby that is promoted meanwhile.
+// dial tries the hosts, beginning with that of the last successful attempt, and takes the first that answers. As long as a host has said
+// nothing, those that failed are tried again: one may be a standby that is promoted meanwhile. It fails once each host has failed.
 func (d *Dialer) dial(ctx context.Context) (*Conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -140,7 +141,10 @@ func (d *Dialer) dial(ctx context.Context) (*Conn, error) {
 	for {
 		select {
 		case <-next.C:
-			for pending[turn%len(hosts)] && open < len(hosts) {
+			for range hosts {
+				if !pending[turn%len(hosts)] {
+					break
+				}
 				turn++
 			}
 			if n := turn % len(hosts); !pending[n] {
@@ -161,10 +165,11 @@ func (d *Dialer) dial(ctx context.Context) (*Conn, error) {
 				a.conn.era = era
 				go closeAll(ended, open)
 				return a.conn, nil
+			case !slices.Contains(failed, nil):
+				go closeAll(ended, open)
+				return nil, &ConnectError{d.address, failed}
 			case begun < len(hosts):
 				next.Reset(0)
-			case open == 0:
-				return nil, &ConnectError{d.address, failed}
 			}
 		}
 	}

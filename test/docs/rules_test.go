@@ -52,6 +52,7 @@ var rules = []rule{
 
 	{"docs/benchmarks.md", "make compare", benchFlags},
 	{"docs/benchmarks.md", "conditions:", measured},
+	{"docs/benchmarks.md", "crowd/notices", measured},
 	{"docs/benchmarks.md", "sign-out/postgres", measured},
 	{"docs/benchmarks.md", "mail-flood", measured},
 	{"docs/benchmarks.md", "mail-times/over-the-limit", measured},

@@ -141,6 +141,7 @@ func TestARestartOfOneNodeAfterTheOtherLosesNoRequest(t *testing.T) {
 		t.Run(front, func(t *testing.T) {
 			t.Parallel() // it mostly waits
 			n := startNodes(t, front)
+			n.takesLongHeaders()
 			var users []string
 			for i := range 8 {
 				users = append(users, fmt.Sprintf("user%d", i))
@@ -169,6 +170,26 @@ func TestARestartOfOneNodeAfterTheOtherLosesNoRequest(t *testing.T) {
 			group.Wait()
 			t.Logf("%d requests answered", answers.Load())
 		})
+	}
+}
+
+// takesLongHeaders checks that the front passes on more headers than some do by default, such as many cookies of other programs.
+func (n *nodes) takesLongHeaders() {
+	n.t.Helper()
+	ask, err := http.NewRequest("GET", "https://"+n.host+"/api/me", nil)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	for _, name := range []string{"X-First", "X-Second"} {
+		ask.Header.Set(name, strings.Repeat("x", 14_000))
+	}
+	answer, err := n.clientOf("h1").Do(ask)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if code := answer.StatusCode; code != http.StatusUnauthorized {
+		n.t.Errorf("a request with 28 kB of headers is answered %d, want 401", code)
 	}
 }
 
