@@ -124,6 +124,23 @@ test("an administrator invites", async (t) => {
   await page.getByRole("button", { name: "Withdraw it", exact: true }).click();
   await told("The invitation of eve@example.com is withdrawn.").waitFor();
 
+  await t.test("an address arrives as it was typed, and what the server refuses is told at the field", async () => {
+    const field = page.getByLabel("E-mail");
+    const invite = async (text) => {
+      await field.fill("");
+      await field.pressSequentially(text); // what a script sets isn't rewritten
+      await page.getByRole("button", { name: "Invite", exact: true }).click();
+    };
+    await invite("ada@straße.example");
+    await told("ada@straße.example is invited.").waitFor();
+    const { body } = await ask(page, "/api/auth/admin/invitations");
+    assert.match(body, /"ada@straße\.example"/);
+    assert.doesNotMatch(body, /strasse/); // another domain
+    await invite("ada");
+    await page.getByText("Enter a valid email address.").waitFor();
+    assert.equal(await field.getAttribute("aria-invalid"), "true");
+  });
+
   const late = await openPage(t, browser);
   await late.goto(printed);
   await late.getByRole("heading", { name: "This link doesn’t work" }).waitFor();

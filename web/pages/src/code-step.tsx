@@ -24,7 +24,7 @@ export function CodeForm({ onBack }: { onBack: () => void }) {
       <p>{t.intro}</p>
       <Form error={send.error} sending={disabled} onSend={(field) => void send.run(field("email"))}>
         <Problem error={send.error} fields={["email"]} />
-        <Field name="email" type="email" label={texts.field.email} autoComplete="email" errors={send.error?.errors["email"]} autoFocus />
+        <Field name="email" inputMode="email" label={texts.field.email} autoComplete="email" errors={send.error?.errors["email"]} autoFocus />
         <Button type="submit" variant="main" disabled={disabled}>{send.sending ? t.sending : t.send}</Button>
         <Button variant="quiet" onClick={onBack}>{texts.forgot.signIn}</Button>
       </Form>

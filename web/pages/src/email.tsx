@@ -54,7 +54,7 @@ function ChangeEmail() {
     <Form error={change.error} sending={disabled} onSend={(field) => void change.run(field("email"))}>
       {sentTo !== undefined && !change.error && <Notice tone="good">{t.changeSent(sentTo)}</Notice>}
       <Problem error={change.error} fields={["email"]} />
-      <Field name="email" type="email" label={t.newAddress} autoComplete="email" errors={change.error?.errors["email"]} />
+      <Field name="email" inputMode="email" label={t.newAddress} autoComplete="email" errors={change.error?.errors["email"]} />
       <Button type="submit" disabled={disabled}>{change.sending ? t.sending : t.change}</Button>
     </Form>
   );

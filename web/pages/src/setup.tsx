@@ -67,7 +67,7 @@ function SetupForm({ secret, min, onDone }: { secret: string; min: number; onDon
         <Field name="username" label={texts.field.username} autoComplete="username" errors={errors["username"]} autoFocus />
         <Field
           name="email"
-          type="email"
+          inputMode="email"
           label={texts.field.email}
           note={texts.field.optional}
           autoComplete="email"

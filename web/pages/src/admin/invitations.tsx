@@ -115,7 +115,7 @@ function NewInvitation({ me, onIssued }: { me: User; onIssued: (invitation: Issu
       <Form key={invite.isSuccess ? invite.submittedAt : "first"} error={invite.error ?? undefined} sending={invite.isPending} onSend={(field, all) =>
         invite.mutate({ email: field("email"), groups: all("groups"), language: field("language"), printed: all("printed").length > 0 }, { onSuccess: onIssued })}>
         <MutationProblem error={invite.error} fields={["email", "groups"]} />
-        <Field name="email" type="email" label={t.email} autoComplete="off" errors={errors["email"]} />
+        <Field name="email" inputMode="email" label={t.email} autoComplete="off" errors={errors["email"]} />
         {groups.data && groups.data.length > 0 && (
           <Picker name="groups" label={t.groups} note={texts.field.optional} options={groups.data.map(({ name }) => name)} initial={[]} errors={errors["groups"]} />
         )}

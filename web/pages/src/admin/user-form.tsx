@@ -36,7 +36,7 @@ export function UserForm({ me, user, error, sending, submit, onSend, children }:
     <Form error={error ?? undefined} sending={sending} onSend={send}>
       <MutationProblem error={error} fields={fields} />
       <Field name="username" label={texts.field.username} autoComplete="off" defaultValue={user?.username} errors={errors["username"]} />
-      <Field name="email" type="email" label={texts.field.email} note={texts.field.optional} required={false} autoComplete="off"
+      <Field name="email" inputMode="email" label={texts.field.email} note={texts.field.optional} required={false} autoComplete="off"
         defaultValue={user?.email} errors={errors["email"]} />
       <div className="two">
         <Field name="first_name" label={t.firstName} note={texts.field.optional} required={false} autoComplete="off"

@@ -53,7 +53,7 @@ export function AddressForm({ texts: t, onSend, instead }: AddressFormProps) {
       <p>{t.intro}</p>
       <Form error={send.error} sending={disabled} onSend={(field) => void send.run(field("email"))}>
         <Problem error={send.error} fields={["email"]} />
-        <Field name="email" type="email" label={texts.field.email} autoComplete="email" errors={send.error?.errors["email"]} autoFocus />
+        <Field name="email" inputMode="email" label={texts.field.email} autoComplete="email" errors={send.error?.errors["email"]} autoFocus />
         <Button type="submit" variant="main" disabled={disabled}>{send.sending ? t.sending : t.submit}</Button>
       </Form>
       <p><Link to="/signin">{t.signIn}</Link></p>

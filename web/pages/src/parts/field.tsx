@@ -6,7 +6,7 @@ interface FieldProps {
   name: string;
   label: string;
   autoComplete: string;
-  type?: "text" | "email";
+  inputMode?: "email";
   note?: string;
   hint?: ReactNode;
   errors?: readonly string[] | undefined;
@@ -15,8 +15,11 @@ interface FieldProps {
   defaultValue?: string | undefined;
 }
 
-/** A labelled input. Screen readers read its errors and its hint with it. */
-export function Field({ name, label, note, hint, errors, required = true, type = "text", ...rest }: FieldProps) {
+/**
+ * A labelled input. Screen readers read its errors and its hint with it. An address has `inputMode="email"`: with `type="email"`, Chromium
+ * rewrites what is typed, `straße.example` to `strasse.example`, which is another domain.
+ */
+export function Field({ name, label, note, hint, errors, required = true, ...rest }: FieldProps) {
   const id = useId();
   return (
     <div className="field">
@@ -24,7 +27,7 @@ export function Field({ name, label, note, hint, errors, required = true, type =
         {label}
         {note && <span className="field-note"> ({note})</span>}
       </label>
-      <input id={id} name={name} type={type} required={required} {...plainText} {...rest} {...ariaFor(id, hint, errors)} />
+      <input id={id} name={name} type="text" required={required} {...plainText} {...rest} {...ariaFor(id, hint, errors)} />
       <FieldMessages id={id} hint={hint} errors={errors} />
     </div>
   );
