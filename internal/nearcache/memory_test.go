@@ -395,7 +395,7 @@ func TestAStepThatIsOnlyTriedIsRefused(t *testing.T) {
 	})
 }
 
-// TestAStepWhoseContextHasEndedSaysSo, whether or not it is known whom it changes.
+// TestAStepWhoseContextHasEndedSaysSo, whether or not the changed user is known beforehand.
 func TestAStepWhoseContextHasEndedSaysSo(t *testing.T) {
 	for what, of := range map[string]func(ctx context.Context, id string) context.Context{
 		"a user who is foreseen": foreseen.WithUser,
