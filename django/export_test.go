@@ -3,7 +3,16 @@ package django
 import (
 	"bytes"
 	"compress/zlib"
+	"context"
+	"database/sql"
+	"database/sql/driver"
 	"encoding/base64"
+	"strings"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	sqlite3 "modernc.org/sqlite"
 
 	"github.com/cloakroom-auth/cloakroom/session"
 )
@@ -91,3 +100,71 @@ func (k Keys) SignSqueezed(object []byte, at int64) string {
 
 // ASCII writes JSON as Django does.
 func ASCII(object []byte) []byte { return ascii(object) }
+
+// HoldReadings delays all readings of the table of sessions until release is called.
+func (db *DB) HoldReadings(ctx context.Context) (release func(), err error) {
+	return db.index.unlock, db.index.lock(ctx)
+}
+
+// InReading calls do with the table of sessions as it has been read, before the reading ends.
+func (db *DB) InReading(ctx context.Context, do func()) error {
+	return (*sessions)(db).snapshot(ctx, func(context.Context, *sql.Tx) error { do(); return nil })
+}
+
+// Readings returns whether the table is being read, and whether callers wait for the next reading.
+func (db *DB) Readings() (now, next bool) {
+	db.index.mu.Lock()
+	defer db.index.mu.Unlock()
+	return db.index.reading, db.index.next != nil
+}
+
+// CountQueries replaces the connections that read by ones that count the queries of the table of sessions.
+func (db *DB) CountQueries() (*atomic.Int64, error) {
+	c := counter{queries: new(atomic.Int64)}
+	if path, ok := strings.CutPrefix(db.config.Database, "sqlite:"); ok {
+		connector, err := sqlite3.NewConnector("file:" + path + "?_pragma=busy_timeout(5000)")
+		if err != nil {
+			return nil, err
+		}
+		c.Connector = connector
+	} else {
+		config, err := pgx.ParseConfig(db.config.Database)
+		if err != nil {
+			return nil, err
+		}
+		c.Connector = stdlib.GetConnector(*config)
+	}
+	if db.read != db.write {
+		if err := db.read.Close(); err != nil {
+			return nil, err
+		}
+	}
+	db.read = sql.OpenDB(c)
+	return c.queries, nil
+}
+
+type counter struct {
+	driver.Connector
+	queries *atomic.Int64
+}
+
+func (c counter) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	return countedConn{conn, c.queries}, err
+}
+
+type countedConn struct {
+	driver.Conn
+	queries *atomic.Int64
+}
+
+func (c countedConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	return c.Conn.(driver.ConnBeginTx).BeginTx(ctx, opts)
+}
+
+func (c countedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if strings.Contains(query, `"django_session"`) {
+		c.queries.Add(1)
+	}
+	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+}

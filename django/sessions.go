@@ -12,7 +12,7 @@ import (
 
 // Sessions returns Django's sessions as a store. Its session IDs are those of [SessionKeys]. Anonymous sessions are not found.
 // Public IDs are not checked for uniqueness, since they are 128 random bits. List and DeleteUser read the signatures of all
-// rows, and the rows whose signature has changed.
+// rows, and the rows whose signature has changed; calls of List that wait at the same time share one reading.
 func (db *DB) Sessions() session.Store { return (*sessions)(db) }
 
 type sessions DB
