@@ -122,6 +122,11 @@ type Caller struct {
 	OtherApp bool
 }
 
+// IsSafe reports whether [Protection.Check] accepts every request with this method: GET, HEAD and OPTIONS change nothing (RFC 9110, 9.2.1).
+func IsSafe(method string) bool {
+	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
+}
+
 // Check returns why a request is refused; nil if it is accepted. GET, HEAD and OPTIONS are always accepted. The error is an
 // *[Error], or that of Binding. The rules, in order:
 //
@@ -131,8 +136,7 @@ type Caller struct {
 //   - Without a token, a request with a session cookie must have Sec-Fetch-Site or Origin.
 //   - In strict mode, requests with a session cookie and all requests of browsers must have a token.
 func (p *Protection) Check(r *http.Request, c Caller) error {
-	switch r.Method {
-	case http.MethodGet, http.MethodHead, http.MethodOptions:
+	if IsSafe(r.Method) {
 		return nil
 	}
 	if err := p.checkOrigin(r); err != nil {

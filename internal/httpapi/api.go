@@ -264,7 +264,7 @@ func (a *API) asksRelatedOrigins(r *http.Request, path string) bool {
 // since it changes nothing, nor is what browsers send by themselves.
 func (a *API) checkCSRF(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if isSafe(r.Method) || a.isProvidersForm(r) || isFromBrowserItself(r) {
+		if csrf.IsSafe(r.Method) || a.isProvidersForm(r) || isFromBrowserItself(r) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -285,11 +285,6 @@ func (a *API) checkCSRF(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// isSafe reports whether package csrf accepts every request with this method.
-func isSafe(method string) bool {
-	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
 }
 
 // route passes the request to the pages, to the handler of a route, or to next.
