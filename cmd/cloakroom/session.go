@@ -23,18 +23,9 @@ type sessionCmd struct {
 
 // sessionOut is a session as JSON: as in the API, and with its user.
 type sessionOut struct {
-	ID         string          `json:"id"`
-	UserID     json.RawMessage `json:"user_id"`
-	Username   string          `json:"username"`
-	CreatedAt  time.Time       `json:"created_at"`
-	LastSeenAt time.Time       `json:"last_seen_at"`
-	ExpiresAt  time.Time       `json:"expires_at"`
-	IP         string          `json:"ip"`
-	UserAgent  string          `json:"user_agent"`
-	Method     string          `json:"method"`
-	Methods    []string        `json:"methods"`
-	Level      int             `json:"level"`
-	Bound      bool            `json:"bound"`
+	admin.Session
+	UserID   json.RawMessage `json:"user_id"`
+	Username string          `json:"username"`
 }
 
 type endedOut struct {
@@ -74,11 +65,7 @@ func (a *app) listSessions(ctx context.Context, s *cloakroom.Server, user string
 	}
 	out := []sessionOut{}
 	for _, one := range sessions {
-		out = append(out, sessionOut{
-			ID: one.ID, UserID: admin.JSONID(one.User), Username: names[one.User], CreatedAt: one.CreatedAt.UTC(),
-			LastSeenAt: one.LastSeenAt.UTC(), ExpiresAt: one.ExpiresAt.UTC(), IP: one.IP, UserAgent: one.UserAgent,
-			Method: one.Method, Methods: append([]string{}, one.Methods()...), Level: one.Level(), Bound: one.Bound,
-		})
+		out = append(out, sessionOut{admin.NewSession(one), admin.JSONID(one.User), names[one.User]})
 	}
 	if a.JSON {
 		return a.json(out)

@@ -59,20 +59,13 @@ func (c *tokenCreate) Run(ctx context.Context, a *app) error {
 			return err
 		}
 		if a.JSON {
-			return a.json(createdToken{t.ID, t.Name, text, orNull(t.ExpiresAt)})
+			return a.json(createdToken{t.ID, t.Name, text, admin.OrNull(t.ExpiresAt)})
 		}
 		a.say("Made the token %q for %s. It is shown only now:", t.Name, u.Username)
 		a.say("\n  %s\n", text)
 		a.say("It ends: %s", when(t.ExpiresAt))
 		return nil
 	})
-}
-
-func orNull(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }
 
 type tokenList struct {
@@ -86,17 +79,9 @@ func (tokenList) Help() string {
 
 // tokenOut is a token as JSON: as in the API, and with its owner.
 type tokenOut struct {
-	ID         string          `json:"id"`
-	UserID     json.RawMessage `json:"user_id"`
-	Username   string          `json:"username"`
-	Kind       token.Kind      `json:"kind"`
-	Name       string          `json:"name"`
-	Scopes     []string        `json:"scopes"`
-	CreatedAt  time.Time       `json:"created_at"`
-	LastUsedAt *time.Time      `json:"last_used_at"`
-	ExpiresAt  *time.Time      `json:"expires_at"`
-	IP         string          `json:"ip"`
-	UserAgent  string          `json:"user_agent"`
+	admin.Token
+	UserID   json.RawMessage `json:"user_id"`
+	Username string          `json:"username"`
 }
 
 func (c *tokenList) Run(ctx context.Context, a *app) error {
@@ -107,14 +92,9 @@ func (c *tokenList) Run(ctx context.Context, a *app) error {
 		}
 		out := []tokenOut{}
 		for _, t := range all {
-			if t.Epoch != u.Epoch {
-				continue
+			if t.Epoch == u.Epoch {
+				out = append(out, tokenOut{admin.NewToken(t), admin.JSONID(u.ID), u.Username})
 			}
-			out = append(out, tokenOut{
-				ID: t.ID, UserID: admin.JSONID(u.ID), Username: u.Username, Kind: t.Kind, Name: t.Name,
-				Scopes: append([]string{}, t.Scopes...), CreatedAt: t.CreatedAt, LastUsedAt: orNull(t.LastUsedAt),
-				ExpiresAt: orNull(t.ExpiresAt), IP: t.IP, UserAgent: t.UserAgent,
-			})
 		}
 		if a.JSON {
 			return a.json(out)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/session"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 // maxSafeInteger is the largest integer up to which JavaScript represents every integer exactly (ECMA-262,
@@ -60,6 +62,57 @@ func NewEvent(e *audit.Event, names map[string]string) Event {
 		ActorID: userID(e.Actor), Actor: names[e.Actor], UserID: userID(e.Subject), User: names[e.Subject],
 		Login: e.Login, Session: e.Session, IP: e.Address, UserAgent: e.Agent, RequestID: e.Request, Detail: detail,
 	}
+}
+
+// Session is a session, as the API and the command line show it.
+type Session struct {
+	ID         string    `json:"id"`
+	CreatedAt  time.Time `json:"created_at"`
+	LastSeenAt time.Time `json:"last_seen_at"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	IP         string    `json:"ip"`
+	UserAgent  string    `json:"user_agent"`
+	Method     string    `json:"method"`
+	Methods    []string  `json:"methods"`
+	Level      int       `json:"level"`
+	Bound      bool      `json:"bound"`
+}
+
+// NewSession returns s as it is shown. It is bound if s is, whether or not this process asks for the proof.
+func NewSession(s *session.Session) Session {
+	return Session{
+		ID: s.ID, CreatedAt: s.CreatedAt.UTC(), LastSeenAt: s.LastSeenAt.UTC(), ExpiresAt: s.ExpiresAt.UTC(), IP: s.IP, UserAgent: s.UserAgent,
+		Method: s.Method, Methods: append([]string{}, s.Methods()...), Level: s.Level(), Bound: s.Bound,
+	}
+}
+
+// Token is a token without its text, as the API and the command line show it.
+type Token struct {
+	ID         string     `json:"id"`
+	Kind       token.Kind `json:"kind"`
+	Name       string     `json:"name"`
+	Scopes     []string   `json:"scopes"`
+	CreatedAt  time.Time  `json:"created_at"`
+	LastUsedAt *time.Time `json:"last_used_at"`
+	ExpiresAt  *time.Time `json:"expires_at"`
+	IP         string     `json:"ip"`
+	UserAgent  string     `json:"user_agent"`
+}
+
+// NewToken returns t as it is shown.
+func NewToken(t *token.Token) Token {
+	return Token{
+		ID: t.ID, Kind: t.Kind, Name: t.Name, Scopes: append([]string{}, t.Scopes...), CreatedAt: t.CreatedAt,
+		LastUsedAt: OrNull(t.LastUsedAt), ExpiresAt: OrNull(t.ExpiresAt), IP: t.IP, UserAgent: t.UserAgent,
+	}
+}
+
+// OrNull returns t for JSON: null if it is zero.
+func OrNull(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }
 
 // userID returns the JSON of a user's ID: null if there is no user, or if the command line acted.

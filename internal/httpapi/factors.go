@@ -14,6 +14,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/factor"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
 	"github.com/cloakroom-auth/cloakroom/internal/endreason"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
@@ -51,7 +52,7 @@ func newFactorOut(f *factor.Factor) factorOut {
 		used = time.Unix(f.Used, 0).UTC()
 	}
 	return factorOut{
-		ID: f.ID, Kind: f.Kind, Name: f.Name, CreatedAt: time.Unix(f.Created, 0).UTC(), LastUsedAt: orNull(used),
+		ID: f.ID, Kind: f.Kind, Name: f.Name, CreatedAt: time.Unix(f.Created, 0).UTC(), LastUsedAt: admin.OrNull(used),
 		RPID: f.RPID, Credential: base64.RawURLEncoding.EncodeToString(f.Credential),
 	}
 }

@@ -3,31 +3,21 @@ package httpapi
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
 type sessionOut struct {
-	ID         string    `json:"id"`
-	Current    bool      `json:"current"`
-	CreatedAt  time.Time `json:"created_at"`
-	LastSeenAt time.Time `json:"last_seen_at"`
-	ExpiresAt  time.Time `json:"expires_at"`
-	IP         string    `json:"ip"`
-	UserAgent  string    `json:"user_agent"`
-	Method     string    `json:"method"`
-	Methods    []string  `json:"methods"`
-	Level      int       `json:"level"`
-	Bound      bool      `json:"bound"`
+	admin.Session
+	Current bool `json:"current"`
 }
 
 func newSessionOut(s, current *session.Session) sessionOut {
-	return sessionOut{
-		ID: s.ID, Current: s.ID == current.ID, CreatedAt: s.CreatedAt, LastSeenAt: s.LastSeenAt,
-		ExpiresAt: s.ExpiresAt, IP: s.IP, UserAgent: s.UserAgent, Method: s.Method, Methods: append([]string{}, s.Methods()...), Level: s.Level(), Bound: s.NeedsDeviceProof(),
-	}
+	out := sessionOut{admin.NewSession(s), s.ID == current.ID}
+	out.Bound = s.NeedsDeviceProof()
+	return out
 }
 
 type sessionsOut struct {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
@@ -35,13 +36,13 @@ type takenLink struct {
 
 // takenData is the document of [API.WriteData], but for the events.
 type takenData struct {
-	Server   string       `json:"server"`
-	TakenAt  string       `json:"taken_at"`
-	Account  takenAccount `json:"account"`
-	Factors  factorsOut   `json:"ways_in"`
-	Links    []takenLink  `json:"links"`
-	Sessions []sessionOut `json:"sessions"`
-	Tokens   []tokenOut   `json:"tokens"`
+	Server   string        `json:"server"`
+	TakenAt  string        `json:"taken_at"`
+	Account  takenAccount  `json:"account"`
+	Factors  factorsOut    `json:"ways_in"`
+	Links    []takenLink   `json:"links"`
+	Sessions []sessionOut  `json:"sessions"`
+	Tokens   []admin.Token `json:"tokens"`
 }
 
 // takenEvent is an event of the audit log without what is another person's.

@@ -8,39 +8,18 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 // tokenOut is the JSON of a token. Only the response that creates the token has its text.
 type tokenOut struct {
-	ID         string     `json:"id"`
-	Kind       token.Kind `json:"kind"`
-	Name       string     `json:"name"`
-	Scopes     []string   `json:"scopes"`
-	CreatedAt  time.Time  `json:"created_at"`
-	LastUsedAt *time.Time `json:"last_used_at"`
-	ExpiresAt  *time.Time `json:"expires_at"`
-	IP         string     `json:"ip"`
-	UserAgent  string     `json:"user_agent"`
-	Token      string     `json:"token,omitempty"`
-}
-
-func newTokenOut(t *token.Token) tokenOut {
-	return tokenOut{
-		ID: t.ID, Kind: t.Kind, Name: t.Name, Scopes: orEmpty(t.Scopes), CreatedAt: t.CreatedAt,
-		LastUsedAt: orNull(t.LastUsedAt), ExpiresAt: orNull(t.ExpiresAt), IP: t.IP, UserAgent: t.UserAgent,
-	}
-}
-
-func orNull(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
+	admin.Token
+	Text string `json:"token,omitempty"`
 }
 
 type tokensOut struct {
-	Tokens []tokenOut `json:"tokens"`
+	Tokens []admin.Token `json:"tokens"`
 }
 
 // listTokens lists the caller's tokens of all kinds, without those that a change of the epoch has ended.
@@ -55,10 +34,10 @@ func (a *API) tokensOf(ctx context.Context, u *account.User) (tokensOut, error) 
 	if err != nil {
 		return tokensOut{}, err
 	}
-	out := tokensOut{Tokens: []tokenOut{}}
+	out := tokensOut{Tokens: []admin.Token{}}
 	for _, t := range all {
 		if t.Epoch == u.Epoch {
-			out.Tokens = append(out.Tokens, newTokenOut(t))
+			out.Tokens = append(out.Tokens, admin.NewToken(t))
 		}
 	}
 	return out, nil
@@ -88,9 +67,7 @@ func createToken(c *call, in createTokenIn) (tokenOut, error) {
 		return tokenOut{}, err
 	}
 	c.undoIfEnded(func(ctx context.Context) error { return c.api.Tokens.Revoke(ctx, t.User, t.ID) })
-	out := newTokenOut(t)
-	out.Token = text
-	return out, nil
+	return tokenOut{admin.NewToken(t), text}, nil
 }
 
 // seconds returns n seconds. It limits n so that the duration can't overflow.
