@@ -4,11 +4,14 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -168,6 +171,11 @@ func buildLimitRedis(s spec) (http.Handler, []string, error) {
 		return nil, nil, err
 	}
 	options.DisableCache = true
+	dial := options.Dialer.DialContext
+	options.DialCtxFn = func(ctx context.Context, addr string, _ *net.Dialer, _ *tls.Config) (net.Conn, error) {
+		conn, err := dial(ctx, "tcp", addr)
+		return yielding{conn}, err
+	}
 	client, err := rueidis.NewClient(options)
 	if err != nil {
 		return nil, nil, err
@@ -185,6 +193,14 @@ func buildLimitRedis(s spec) (http.Handler, []string, error) {
 		_, err := client.Do(ctx, client.B().Get().Key(string(id[:])).Build()).ToString()
 		return err
 	}), credentials, nil
+}
+
+// yielding is a connection that lets other goroutines run before it writes, so that the next write has the commands of all of them.
+type yielding struct{ net.Conn }
+
+func (y yielding) Write(b []byte) (int, error) {
+	runtime.Gosched()
+	return y.Conn.Write(b)
 }
 
 // limited answers as the bare handler does if read finds the session of the cookie.

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -29,6 +31,7 @@ type link struct {
 	gate   resilience.Gate
 	dial   func(ctx context.Context) (net.Conn, error) // connects without sending anything
 	greets []string                                    // AUTH and its arguments; nil: none
+	hello  atomic.Bool                                 // HELLO shows the role, since the user may not call WAIT
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
@@ -154,6 +157,13 @@ type conn struct {
 	link *link
 }
 
+// Write lets other goroutines run first. Those that are about to call have then queued their commands, which the next Write sends at once:
+// otherwise each command would be a system call of its own, here and on the server.
+func (c *conn) Write(b []byte) (int, error) {
+	runtime.Gosched()
+	return c.Conn.Write(b)
+}
+
 func (c *conn) Close() error {
 	c.link.mu.Lock()
 	delete(c.link.conns, c)
@@ -191,22 +201,59 @@ func do(ctx context.Context, l *link, command rueidis.Completed) (rueidis.RedisM
 	if err := errors.Join(ctx.Err(), l.away()); err != nil {
 		return rueidis.RedisMessage{}, err
 	}
-	// HELLO reads the role on the same connection, after the command.
-	results := l.DoMulti(ctx, command, l.B().Arbitrary("HELLO").Build())
+	// The role is read on the same connection, after the command.
+	results := l.DoMulti(ctx, command, l.roleQuestion())
 	answer, err := results[0].ToMessage()
-	about, unknown := results[1].AsMap()
-	if unknown != nil {
-		if err == nil {
-			err = fmt.Errorf("ask redis for its role: %w", unknown)
+	switch other := l.notPrimary(results[1]); {
+	case errors.Is(other, errReplica):
+		l.leave()
+		return rueidis.RedisMessage{}, errReplica
+	case other != nil && (err == nil || rueidis.IsRedisNil(err)):
+		return rueidis.RedisMessage{}, fmt.Errorf("ask redis for its role: %w", other)
+	}
+	return answer, err
+}
+
+// roleQuestion returns the command that shows a server's role: WAIT, which a replica refuses, and whose answer is one number. A user who may
+// not call it calls HELLO, whose answer is long.
+func (l *link) roleQuestion() rueidis.Completed {
+	if l.hello.Load() {
+		return l.B().Arbitrary("HELLO").Build()
+	}
+	return l.B().Arbitrary("WAIT", "0", "0").Build()
+}
+
+// notPrimary returns nil if the answer to the question is that of a primary, errReplica if it is that of a replica, and another error if it
+// doesn't show the role.
+func (l *link) notPrimary(result rueidis.RedisResult) error {
+	m, err := result.ToMessage()
+	if refused, ok := errors.AsType[*rueidis.RedisError](err); ok {
+		switch text := refused.Error(); {
+		case isRefusal(text):
+			l.hello.Store(true)
+		case strings.Contains(text, "replica"), strings.HasPrefix(text, "MASTERDOWN"):
+			return errReplica
 		}
-		return rueidis.RedisMessage{}, err
+	}
+	if err != nil || m.IsInt64() {
+		return err
+	}
+	about, err := m.AsMap()
+	if err != nil {
+		return err
 	}
 	field, known := about["role"] // a Sentinel has none
 	if role, _ := field.ToString(); known && role != "master" {
-		l.leave()
-		return rueidis.RedisMessage{}, errReplica
+		return errReplica
 	}
-	return answer, err
+	return nil
+}
+
+// chooseQuestion finds out how the role is asked for.
+func (l *link) chooseQuestion(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_ = l.notPrimary(l.Do(ctx, l.roleQuestion())) // the first command that counts has the error, too
 }
 
 // run runs a script.

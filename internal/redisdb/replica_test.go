@@ -11,6 +11,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/faultproxy"
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
 	"github.com/cloakroom-auth/cloakroom/internal/redisdb"
+	"github.com/cloakroom-auth/cloakroom/internal/redisserver"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
 )
@@ -36,8 +37,40 @@ func next[T any](t *testing.T, from <-chan T, what string) (v T) {
 // TestAReplicaAnswersNothing: after a failover a node still has connections to a server that is now a replica. None of its
 // answers counts: neither sessions, present or missing, nor counters nor messages.
 func TestAReplicaAnswersNothing(t *testing.T) {
+	former := server(t)
+	answersNothing(t, former, former.URL())
+}
+
+// TestAReplicaAnswersNothingToAUserWithoutWAIT is the same where the role can't be asked for in the usual way.
+func TestAReplicaAnswersNothingToAUserWithoutWAIT(t *testing.T) {
+	former := server(t)
+	command(t, raw(t, former.Addr), "ACL", "SETUSER", "app", "on", ">secret", "~*", "&*", "+@all", "-wait")
+	answersNothing(t, former, "redis://app:secret@"+former.Addr)
+}
+
+// TestAUserMayLoseWAIT checks that a call fails whose answer may be a replica's, and that later ones are sure of the role.
+func TestAUserMayLoseWAIT(t *testing.T) {
 	former, primary := server(t), server(t)
-	db := open(t, former.URL())
+	all := raw(t, former.Addr)
+	command(t, all, "ACL", "SETUSER", "app", "on", ">secret", "~*", "&*", "+@all")
+	db := open(t, "redis://app:secret@"+former.Addr)
+	must(t, works(db))
+	command(t, all, "ACL", "SETUSER", "app", "-wait")
+	if _, err := db.Sessions.Load(t.Context(), ticketID(77)); err == nil || errors.Is(err, session.ErrNotFound) {
+		t.Errorf("without a known role Load says %v, want an outage", err)
+	}
+	must(t, works(db))
+	demoted(t, former.Addr, primary.Addr)
+	if _, err := db.Sessions.Load(t.Context(), ticketID(77)); err == nil || errors.Is(err, session.ErrNotFound) {
+		t.Errorf("on a replica Load says %v, want an outage", err)
+	}
+}
+
+// answersNothing opens a database on a server, at its URL, and makes it a replica.
+func answersNothing(t *testing.T, former *redisserver.Server, url string) {
+	t.Helper()
+	primary := server(t)
+	db := open(t, url)
 	must(t, db.Sessions.Create(t.Context(), ticket(1, 1<<40)))
 	must(t, works(db))
 	heard, down := make(chan string, 100), make(chan bool, 10)

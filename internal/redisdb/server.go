@@ -25,6 +25,7 @@ func (e *LossError) Error() string { return "redis may forget what it has acknow
 
 // fit returns an error for a server on which this package can't work.
 func (db *DB) fit(ctx context.Context) error {
+	db.client.chooseQuestion(ctx)
 	info, err := db.info(ctx)
 	if err != nil {
 		return err
@@ -81,7 +82,7 @@ func (db *DB) permitted(ctx context.Context) error {
 // isRefusal reports whether a command failed because the user may not call it or the server doesn't have it, and not for a
 // temporary reason such as a full memory.
 func isRefusal(text string) bool {
-	for _, refusal := range []string{"NOPERM", "ACL failure", "user executing the script", "Unknown Redis command", "Unknown command"} {
+	for _, refusal := range []string{"NOPERM", "ACL failure", "user executing the script", "Unknown Redis command", "Unknown command", "unknown command"} {
 		if strings.Contains(text, refusal) {
 			return true
 		}
