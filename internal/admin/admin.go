@@ -214,21 +214,33 @@ func (s *Service) SetPassword(ctx context.Context, u *account.User, n PasswordOp
 		return false, err
 	}
 	// Only now: while the former password counted, a second factor that was missing would have let it in alone.
-	removed, err = s.removeFactors(ctx, u)
+	removed, err = s.RemoveWaysIn(ctx, u, func() error { return s.Accounts.RevokeAll(ctx, u.ID) })
 	if removed { // a call after an error may find nothing left to record
 		s.record(ctx, audit.SecondFactorKinds.Removed, u, slog.String("kind", "all"))
+		s.cleanUp(ctx, u, endreason.PasswordChanged)
 	}
-	if err != nil || !removed {
-		return removed, err
-	}
-	// Ends what has been signed in with a factor since the password is another, and then what that has added.
-	if err := s.Accounts.RevokeAll(ctx, u.ID); err != nil {
-		return true, err
-	}
-	_, err = s.removeFactors(ctx, u)
-	s.cleanUp(ctx, u, endreason.PasswordChanged)
-	return true, err
+	return removed, err
 }
+
+// RemoveWaysIn removes all factors, recovery codes, pending sign-ins and links of a user whose epoch has moved just before, so that nothing
+// from before counts. What it removes may have signed someone in at the new epoch meanwhile, who may have added more. So as long as something
+// was removed, end moves the epoch again, and it is looked for more. removed reports whether a factor, code or link is gone, also beside an
+// error. After an error something may be left; call it again.
+func (s *Service) RemoveWaysIn(ctx context.Context, u *account.User, end func() error) (removed bool, err error) {
+	for range mostRounds {
+		more, err := s.removeFactors(ctx, u)
+		removed = removed || more
+		if err != nil || !more {
+			return removed, err
+		}
+		if err := end(); err != nil {
+			return true, err
+		}
+	}
+	return true, errors.New("remove the ways into an account: more are added all the time")
+}
+
+const mostRounds = 10 // each of which an attacker must have used to sign in and to add something
 
 // removeFactors removes all factors, recovery codes, pending sign-ins and links of a user, and reports whether a factor, code or link is
 // gone, also beside an error. If a store doesn't say so, they count as gone: the user is told once too often rather than never.
@@ -326,7 +338,7 @@ func (s *Service) RemoveFactors(ctx context.Context, u *account.User) (removed b
 // ResetLink makes a one-time link on which a user sets a new password, and makes earlier ones invalid. Until it is used nothing else
 // changes.
 func (s *Service) ResetLink(ctx context.Context, u *account.User) (Link, error) {
-	return s.link(ctx, u, s.Accounts.ResetSecret, func() error { return nil })
+	return s.link(ctx, u, s.Accounts.ResetSecret)
 }
 
 // Compromised says what stays of an account that is declared compromised.
@@ -339,46 +351,42 @@ type Compromised struct {
 // passkey is another. A disabled user stays disabled; the link works once the user is enabled. After an error the account is as
 // before, or can't be signed in to, while the link is unknown; call it again.
 func (s *Service) DeclareCompromised(ctx context.Context, u *account.User, c Compromised) (Link, error) {
-	return s.link(ctx, u, s.Accounts.DeclareCompromised, func() error {
+	return s.link(ctx, u, func(ctx context.Context, id string) (secret string, expires time.Time, err error) {
+		secret, expires, err = s.Accounts.DeclareCompromised(ctx, id)
+		if secret == "" && err != nil {
+			return "", time.Time{}, err
+		}
 		var kept []slog.Attr
 		if c.KeepFactors {
 			kept = append(kept, slog.String("kept", "factors"))
 		}
 		s.record(ctx, audit.UserKinds.Compromised, u, kept...) // it has happened, whatever fails from here on
-		if !c.KeepFactors {
-			if _, err := s.unlink(ctx, u); err != nil {
-				s.cleanUp(ctx, u, endreason.Administrator)
-				return err
-			}
-		}
-		// After the links: a sign-in through one that has read the account since the epoch moved is removed now, or finds its
-		// link gone.
-		s.cleanUp(ctx, u, endreason.Administrator)
-		if s.SecondStep == nil {
-			return nil
-		}
+		left := err                                            // what was mailed may be left
 		if c.KeepFactors {
-			return s.SecondStep.EndPending(ctx, u.ID)
+			s.cleanUp(ctx, u, endreason.Administrator)
+			if s.SecondStep != nil {
+				err = s.SecondStep.EndPending(ctx, id)
+			}
+			return secret, expires, errors.Join(left, err)
 		}
 		// Only now: while the password counted, a second factor that was missing would have let it in alone.
-		return s.SecondStep.RemoveAll(ctx, u.ID)
+		_, err = s.RemoveWaysIn(ctx, u, func() (err error) {
+			secret, expires, err = s.Accounts.DeclareCompromised(ctx, id)
+			return err
+		})
+		s.cleanUp(ctx, u, endreason.Administrator)
+		return secret, expires, errors.Join(left, err)
 	})
 }
 
-// link makes a link with a secret of [account.Service], and calls made before it records the link. made is called also beside an error, if
-// there is a secret: the account has changed then.
-func (s *Service) link(
-	ctx context.Context, u *account.User, secret func(context.Context, string) (string, time.Time, error), made func() error,
-) (Link, error) {
+// link makes a link with a secret of [account.Service], and records it.
+func (s *Service) link(ctx context.Context, u *account.User, secret func(context.Context, string) (string, time.Time, error)) (Link, error) {
 	base, err := s.URL(ctx)
 	if err != nil {
 		return Link{}, err
 	}
 	text, expires, err := secret(ctx, u.ID)
-	if text == "" && err != nil {
-		return Link{}, err
-	}
-	if err := errors.Join(err, made()); err != nil {
+	if err != nil {
 		return Link{}, err
 	}
 	s.record(ctx, audit.TokenKinds.Created, u, slog.String("kind", "reset"))

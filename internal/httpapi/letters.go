@@ -159,23 +159,26 @@ func revertEmail(c *call, in revertIn) (revertOut, error) {
 	return revertOut{reset}, err
 }
 
-// removeSince removes what was added to an account since a time, in Unix seconds, and what its new epoch has ended.
-func (c *call) removeSince(u *account.User, since int64) error {
+// removeSince removes what was added to an account since a time, in Unix seconds, and what its new epoch has ended. It reports whether
+// anything was removed that signs someone in.
+func (c *call) removeSince(u *account.User, since int64) (removed bool, err error) {
 	if c.api.Links != nil {
 		all, err := c.api.Links.List(c.ctx(), u.ID)
 		if err != nil {
-			return err
+			return false, err
 		}
 		for _, l := range all {
 			if l.Added < since {
 				continue
 			}
 			if err := c.api.Links.Remove(c.ctx(), u.ID, l.ID, 0); err != nil && !errors.Is(err, federation.ErrNotFound) {
-				return err
+				return removed, err
 			}
+			removed = true
 		}
 	}
 	c.removeAll(u.ID, endreason.AccountChanged)
 	// Only now: while the password counted, a second factor that was missing would have let it in alone.
-	return c.api.Steps.RemoveSince(c.ctx(), u.ID, since)
+	n, err := c.api.Steps.RemoveSince(c.ctx(), u.ID, since)
+	return removed || n > 0, err
 }

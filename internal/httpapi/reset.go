@@ -7,6 +7,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 	"github.com/cloakroom-auth/cloakroom/internal/endreason"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -40,11 +41,12 @@ func resetPassword(c *call, in resetIn) (resetOut, error) {
 	if err != nil {
 		return resetOut{}, err
 	}
-	if err := c.proveByReset(u, mailedTo); err != nil {
+	c.notify(u, letters.PasswordChanged) // it is another, whatever fails from here on
+	u, err = c.proveByReset(u, mailedTo)
+	c.removeAll(u.ID, endreason.PasswordChanged)
+	if err != nil {
 		return resetOut{}, err
 	}
-	c.notify(u, letters.PasswordChanged)
-	c.removeAll(u.ID, endreason.PasswordChanged)
 	c.api.rememberDevice(c.w, c.r, u)
 	return resetOut{c.enrolAfterReset(u)}, nil
 }
@@ -75,28 +77,34 @@ func (c *call) enrolAfterReset(u *account.User) *pendingOut {
 }
 
 // proveByReset notes that the user whose password was reset receives mail at the address to which the link was mailed. Until then a
-// stranger may have had the account, under an address that isn't the stranger's. So what the account has been given before is removed.
-// If that fails, the address stays unproven, and the next reset by mail removes it.
-func (c *call) proveByReset(u *account.User, mailedTo string) error {
+// stranger may have had the account, under an address that isn't the stranger's. So what the account has been given before is removed,
+// and what was signed in with it has ended when the address counts as proven. If that fails, the address stays unproven, and the next reset
+// by mail removes it. It returns the user as the user then is, also beside an error.
+func (c *call) proveByReset(u *account.User, mailedTo string) (*account.User, error) {
 	if mailedTo == "" || u.Email != mailedTo || u.HasProvenEmail() {
-		return nil
+		return u, nil
 	}
-	if err := c.api.Steps.RemoveAll(c.ctx(), u.ID); err != nil {
-		return err
-	}
-	if c.api.Links != nil {
-		if _, err := c.api.Links.DeleteUser(c.ctx(), u.ID); err != nil {
-			return err
+	service := admin.Service{Accounts: c.api.Accounts, Audit: c.api.Audit, SecondStep: c.api.Steps, Links: c.api.Links}
+	removed, err := service.RemoveWaysIn(c.ctx(), u, func() error {
+		now, err := c.api.Accounts.RevokeAllIfUnchanged(c.ctx(), u.ID, u.Epoch)
+		if err == nil {
+			u = now
 		}
+		return err
+	})
+	if removed {
+		c.record(audit.SecondFactorKinds.Removed, u, slog.String("kind", "all"), slog.String("method", "reset"))
 	}
-	_, err := c.api.Accounts.ProveEmail(c.ctx(), u.ID, u.Epoch, mailedTo)
+	if err == nil {
+		_, err = c.api.Accounts.ProveEmail(c.ctx(), u.ID, u.Epoch, mailedTo)
+	}
 	if errors.Is(err, account.ErrEpochChanged) { // another reset came between
-		return nil
+		return u, nil
 	}
 	if err == nil {
 		c.api.Audit.Record(c.ctx(), audit.EmailKinds.Verified, slog.String("user", u.ID), slog.String("method", "reset"))
 	}
-	return err
+	return u, err
 }
 
 type forgotIn struct {

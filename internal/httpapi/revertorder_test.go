@@ -59,11 +59,11 @@ func TestTheOwnersLinkEndsTheAttackersBeforeTheAccountIsGivenBack(t *testing.T) 
 			t.Error("a wrong name with the owner's link has ended another")
 		}
 		failed := errors.New("the store has failed")
-		_, err := s.api.Letters.Revert(t.Context(), owners, "ada", netip.MustParseAddr("192.0.2.1"), func(*account.User, int64) error {
+		_, err := s.api.Letters.Revert(t.Context(), owners, "ada", netip.MustParseAddr("192.0.2.1"), func(*account.User, int64) (bool, error) {
 			if r := s.client().send("POST", "/api/auth/email/revert", reverting(attackers, "ada")); !isProblem(r, 403, "link_invalid") {
 				t.Errorf("the attacker's link meanwhile: got %d %s", r.StatusCode, r.body)
 			}
-			return failed
+			return false, failed
 		})
 		if !errors.Is(err, failed) {
 			t.Fatalf("got %v", err)

@@ -283,11 +283,13 @@ const mostTries = 10 // of a step that an account that has changed meanwhile ref
 
 // Revert undoes a change of the address, with the secret that was mailed to the former one and the user's name, so that opening the link
 // does nothing by itself. The account has the former address again, which counts as proven, and can be entered by the reset secret alone
-// that Revert returns. clean removes what else was added to the account since a time, in Unix seconds. It makes the links of later changes
+// that Revert returns. clean removes what else was added to the account since a time, in Unix seconds, and reports whether there was anything
+// that signs someone in. It may have signed the attacker in meanwhile, who may have added more; so everything is ended again, and clean called
+// again, until it finds nothing. Revert makes the links of later changes
 // void, and leaves those of earlier ones: whichever is used first, the earliest wins. After an error of clean the secret can be used again.
 // [ErrLink]; [account.ErrWrongName], *[throttle.Error], which leave all as it is.
 func (s *Service) Revert(
-	ctx context.Context, secret, name string, from netip.Addr, clean func(u *account.User, since int64) error,
+	ctx context.Context, secret, name string, from netip.Addr, clean func(u *account.User, since int64) (removed bool, err error),
 ) (reset string, err error) {
 	found, text, err := s.findSecret(ctx, kindRevert, secret)
 	if err != nil {
@@ -309,27 +311,45 @@ func (s *Service) Revert(
 	case errors.Is(err, account.ErrWrongName):
 		_ = try.Failed(ctx) // Failed always returns nil
 		return "", err
-	case errors.Is(err, account.ErrNotFound), errors.Is(err, account.ErrDisabled), errors.Is(err, account.AddressErrors.Taken):
-		return "", ErrLink
 	case err != nil:
-		return "", err
+		return "", linkError(err)
 	}
 	s.Audit.Record(ctx, audit.EmailKinds.Reverted, slog.String("user", found.User))
-	s.Audit.Record(ctx, audit.TokenKinds.Created, slog.String("kind", kindReset), slog.String("user", found.User), slog.String("method", "revert"))
-	u, err := s.Accounts.Store.Load(ctx, found.User)
-	if err != nil {
-		return "", err
+	var u *account.User
+	for rounds := 0; ; rounds++ {
+		if u, err = s.Accounts.Store.Load(ctx, found.User); err != nil {
+			return "", err
+		}
+		// The secret ends when the account gets another address, as one does that was mailed.
+		if err := s.putSecret(ctx, kindReset, reset, u.ID, u.Epoch, address, expires); err != nil {
+			return "", err
+		}
+		removed, err := clean(u, since)
+		if err != nil {
+			return "", err
+		}
+		if !removed {
+			break
+		}
+		if rounds == mostTries {
+			return "", errors.New("revert a change of the address: more ways into the account are added all the time")
+		}
+		if reset, expires, err = s.revert(ctx, secret, u.ID, u.Username, told, address); err != nil {
+			return "", linkError(err)
+		}
 	}
-	// The secret ends when the account gets another address, as one does that was mailed.
-	if err := s.putSecret(ctx, kindReset, reset, u.ID, u.Epoch, address, expires); err != nil {
-		return "", err
-	}
-	if err := clean(u, since); err != nil {
-		return "", err
-	}
+	s.Audit.Record(ctx, audit.TokenKinds.Created, slog.String("kind", kindReset), slog.String("user", u.ID), slog.String("method", "revert"))
 	// Links to addresses that the account has had since are an attacker's.
 	if err := errors.Join(s.Secrets.DeleteSecretsOf(ctx, u.ID, kindChange), s.WithdrawInvitationsOf(ctx, u.ID)); err != nil {
 		return "", err
 	}
 	return reset, s.spend(ctx, found)
+}
+
+// linkError returns [ErrLink] for the reasons why an account can't be given back.
+func linkError(err error) error {
+	if errors.Is(err, account.ErrNotFound) || errors.Is(err, account.ErrDisabled) || errors.Is(err, account.AddressErrors.Taken) {
+		return ErrLink
+	}
+	return err
 }

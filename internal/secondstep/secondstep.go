@@ -351,35 +351,34 @@ func (s *Service) RemoveAll(ctx context.Context, user string) error {
 	return s.EndPending(ctx, user)
 }
 
-// RemoveSince removes the factors of a user that were added at a time or later, in Unix seconds, all recovery codes, whose age isn't
-// known, and all pending sign-ins. With the last factor the wish for a second step goes.
-func (s *Service) RemoveSince(ctx context.Context, user string, since int64) error {
+// RemoveSince removes the factors of a user that were added at a time or later, in Unix seconds, and returns how many they were; and all
+// recovery codes, whose age isn't known, and all pending sign-ins. With the last factor the wish for a second step goes.
+func (s *Service) RemoveSince(ctx context.Context, user string, since int64) (removed int, err error) {
 	if s.Factors == nil {
-		return nil
+		return 0, nil
 	}
 	p, err := s.Factors.Load(ctx, user)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	left := len(p.Factors)
 	for _, f := range p.Factors {
 		if f.Created < since {
 			continue
 		}
 		if err := s.Factors.Delete(ctx, f.ID); err != nil {
-			return err
+			return removed, err
 		}
-		left--
+		removed++
 	}
 	if err := s.Factors.SetRecoveryCodes(ctx, user, nil); err != nil {
-		return err
+		return removed, err
 	}
-	if left == 0 {
+	if removed == len(p.Factors) {
 		if err := s.Factors.SetSecondStep(ctx, user, false); err != nil {
-			return err
+			return removed, err
 		}
 	}
-	return s.EndPending(ctx, user)
+	return removed, s.EndPending(ctx, user)
 }
 
 // EndPending ends all pending sign-ins of a user.

@@ -1,0 +1,122 @@
+package httpapi_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/factor"
+	"github.com/cloakroom-auth/cloakroom/internal/passkey/passkeytest"
+)
+
+// aroundRemovals calls the functions around the removals of factors, once each.
+type aroundRemovals struct {
+	factor.Store
+	before, after func()
+}
+
+func (a *aroundRemovals) call(do *func()) {
+	if now := *do; now != nil {
+		*do = nil
+		now()
+	}
+}
+
+func (a *aroundRemovals) DeleteUser(ctx context.Context, user string) (int, error) {
+	a.call(&a.before)
+	defer a.call(&a.after)
+	return a.Store.DeleteUser(ctx, user)
+}
+
+func (a *aroundRemovals) Delete(ctx context.Context, id string) error {
+	a.call(&a.before)
+	defer a.call(&a.after)
+	return a.Store.Delete(ctx, id)
+}
+
+// TestASignInWithAFactorDoesNotOutliveTheTakingBack of its account: an attacker's passkey that is about to be removed signs in once
+// everything has ended, and adds another passkey right after it was removed itself. Neither the session nor the other passkey stays.
+func TestASignInWithAFactorDoesNotOutliveTheTakingBack(t *testing.T) {
+	t.Attr("threat", "X10")
+	t.Attr("threat", "R09")
+	t.Attr("threat", "R12")
+	for name, prepare := range map[string]func(s *server) (*account.User, func() (secret string)){
+		"compromised": func(s *server) (*account.User, func() string) {
+			u, root := s.user("ada"), s.as(s.superuser("root"))
+			return u, func() string { return s.compromised(root, u) }
+		},
+		"the first reset by mail": func(s *server) (*account.User, func() string) {
+			u := s.user("ada")
+			accepted(t, s.client().send("POST", "/api/auth/password/forgot", forgetting(u.Email)))
+			_, secret := s.link(s.box.ofKind(t, "reset_first", 0))
+			return u, func() string {
+				ok(t, s.client().send("POST", "/api/auth/password/reset", resetting(secret, newPassword)))
+				if !s.load(u.ID).HasProvenEmail() {
+					t.Error("the address isn't proven")
+				}
+				return ""
+			}
+		},
+		"an address reverted": func(s *server) (*account.User, func() string) {
+			u := s.proven("ada")
+			attacker := s.as(u)
+			ok(t, attacker.send("POST", "/api/auth/email/verify", proving(s.changeLink(attacker, "eve@example.org", 0))))
+			_, revert := s.link(s.box.ofKind(t, "email_changed", 0))
+			return s.load(u.ID), func() string {
+				r := s.client().send("POST", "/api/auth/email/revert", reverting(revert, "ada"))
+				ok(t, r)
+				secret := fmt.Sprint(r.field("secret"))
+				s.secret.add(secret)
+				return secret
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inner := inMemory(t)
+			factors := &aroundRemovals{Store: inner.Factors}
+			s := start(t, options{mail: newPostbox(), stores: func(*testing.T) stores {
+				inner.Factors = factors
+				return inner
+			}})
+			u, takeBack := prepare(s)
+			d := s.withPasskey(u, factor.Passkey)
+			s.sent()
+			thief := s.client()
+			var other *passkeytest.Device
+			var epoch string // of the thief's session
+			factors.before = func() {
+				ok(t, thief.send("POST", "/api/auth/passkey/login", s.assertion(d)))
+				epoch = s.load(u.ID).Epoch
+			}
+			factors.after = func() {
+				if r := thief.send("GET", "/api/me", nil); r.StatusCode != 200 {
+					t.Fatalf("the thief has no session that could add anything: %d %s", r.StatusCode, r.body)
+				}
+				var r *answer
+				other, r = thief.adds(factor.Passkey)
+				ok(t, r)
+			}
+			secret := takeBack()
+			if epoch == "" || other == nil {
+				t.Fatal("the thief hasn't been there meanwhile")
+			}
+			s.dead(t, "the session of the passkey", thief.ticket())
+			if s.load(u.ID).Epoch == epoch {
+				t.Error("the epoch of that session still counts")
+			}
+			for _, d := range []*passkeytest.Device{d, other} {
+				if r := s.client().send("POST", "/api/auth/passkey/login", s.assertion(d)); r.StatusCode != 401 {
+					t.Errorf("one of the passkeys signs in: %d %s", r.StatusCode, r.body)
+				}
+			}
+			if got := s.waysLeft(u); got != "0 factors, 0 codes, 0 links" {
+				t.Errorf("the account has %s", got)
+			}
+			if secret != "" {
+				ok(t, s.client().send("POST", "/api/auth/password/reset", resetting(secret, newPassword)))
+			}
+			ok(t, s.client().login("ada", newPassword))
+		})
+	}
+}
