@@ -1,7 +1,7 @@
 // Builds the apps in examples/ with their own tools, and serves them.
 
 import { execFile } from "node:child_process";
-import { cp, mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { access, cp, mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,17 +12,53 @@ import { startSite } from "./site.mjs";
 const top = fileURLToPath(new URL("../../", import.meta.url));
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8" };
 
-/** Builds examples/NAME for a server at `api` ("": the app's own origin), and returns the folder. */
+/** Stands in a build for the address of the server, which differs in each test. */
+const anyServer = "https://server.invalid";
+
+/**
+ * Builds examples/NAME for a server at `api` ("": the app's own origin), and returns the folder. The tests of a run, which are several
+ * processes, share one build of each example, and have copies of it with their server's address.
+ */
 export async function buildExample(t, name, api) {
-  const cwd = path.join(top, "examples", name);
+  const built = path.join(process.env.CLOAKROOM_E2E, `example-${name}${api && "-elsewhere"}`);
+  const first = await mkdir(`${built}.lock`).then(() => true, (error) => error.code === "EEXIST" ? false : Promise.reject(error));
+  if (first) {
+    try {
+      await build(name, api && anyServer, `${built}.new`);
+      await rename(`${built}.new`, built);
+    } catch (error) {
+      await writeFile(`${built}.failed`, String(error));
+      throw error;
+    }
+  }
+  for (const end = Date.now() + 600_000; !(await exists(built)); await new Promise((resolve) => setTimeout(resolve, 50))) {
+    if (await exists(`${built}.failed`)) throw new Error(`examples/${name} could not be built for another test`);
+    if (Date.now() > end) throw new Error(`examples/${name} was not built in ten minutes`);
+  }
   const out = await mkdtemp(path.join(os.tmpdir(), "cloakroom-example-"));
   t.after(() => rm(out, { recursive: true, force: true }));
+  await cp(built, out, { recursive: true });
+  let changed = false;
+  for (const entry of api ? await readdir(out, { recursive: true, withFileTypes: true }) : []) {
+    const file = path.join(entry.parentPath ?? entry.path, entry.name);
+    if (!entry.isFile() || !entry.name.endsWith(".js")) continue;
+    const text = await readFile(file, "utf8");
+    changed ||= text.includes(anyServer);
+    await writeFile(file, text.replaceAll(anyServer, api));
+  }
+  if (api && !changed) throw new Error(`the build of examples/${name} doesn't name its server`);
+  return name === "angular" ? path.join(out, "browser") : out;
+}
+
+const exists = (file) => access(file).then(() => true, () => false);
+
+async function build(name, api, out) {
+  const cwd = path.join(top, "examples", name);
   const [tool, ...args] = name === "angular"
     ? ["node_modules/@angular/cli/bin/ng.js", "build", "--output-path", out, "--define", `API='${api}'`]
     : ["node_modules/vite/bin/vite.js", "build", "--outDir", out, "--emptyOutDir"];
   const env = { ...process.env, VITE_API: api, NG_CLI_ANALYTICS: "false", CI: "1" };
   await promisify(execFile)(process.execPath, [await find(cwd, tool), ...args], { cwd, env });
-  return name === "angular" ? path.join(out, "browser") : out;
 }
 
 /** Finds a tool of the example, or of its workspace. */
