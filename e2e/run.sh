@@ -32,6 +32,7 @@ trap 'rm -rf "$work"' EXIT
 
 if [ -z "${CLOAKROOM_BIN:-}" ]; then
   export CLOAKROOM_BIN=$work/cloakroom
+  like_a_release
   (cd .. && go build -ldflags="-s -w" -o "$CLOAKROOM_BIN" ./cmd/cloakroom)
 fi
 for folder in . .. ../examples/article; do

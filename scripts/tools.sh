@@ -3,6 +3,13 @@
 
 say() { printf '\033[1m== %s\033[0m\n' "$*"; }
 
+# like_a_release has go compile as a release is compiled. The tests of release/ then find the packages compiled, which takes
+# longer than all of its tests.
+like_a_release() {
+  export CGO_ENABLED=0
+  export GOFLAGS="${GOFLAGS:-} -trimpath"
+}
+
 # need COMMAND PACKAGE... installs the Debian packages unless the command exists. It starts no service: the tests start
 # their own.
 need() {
