@@ -66,11 +66,13 @@ func createGroup(c *call, in createGroupIn) (groupOut, error) {
 
 type editGroupIn struct {
 	Permissions *[]string `json:"permissions"`
+	Grant       *[]string `json:"grant"`
+	Revoke      *[]string `json:"revoke"`
 }
 
-// editGroup replaces the permissions of a group.
+// editGroup replaces the permissions of a group, or gives and takes some, which leaves the others as they are.
 func editGroup(c *call, in editGroupIn) (groupOut, error) {
-	if in.Permissions == nil {
+	if in.Permissions == nil && in.Grant == nil && in.Revoke == nil {
 		return groupOut{}, invalid(map[string][]string{"permissions": {"This field is required."}})
 	}
 	name, err := c.pathName("name")
@@ -78,13 +80,22 @@ func editGroup(c *call, in editGroupIn) (groupOut, error) {
 		return groupOut{}, err
 	}
 	g, err := c.admin().EditGroup(c.ctx(), name, func(g *account.Group) error {
-		g.Permissions = *in.Permissions
+		set(&g.Permissions, in.Permissions)
+		g.Permissions = changed(g.Permissions, in.Grant, in.Revoke)
 		return nil
 	})
 	if err != nil {
 		return groupOut{}, err
 	}
 	return newGroupOut(g), nil
+}
+
+// changed returns names with those of add and without those of remove. nil: none.
+func changed(names []string, add, remove *[]string) []string {
+	var more, less []string
+	set(&more, add)
+	set(&less, remove)
+	return slices.DeleteFunc(slices.Concat(names, more), func(name string) bool { return slices.Contains(less, name) })
 }
 
 func removeGroup(c *call, _ none) (none, error) {

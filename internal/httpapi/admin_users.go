@@ -107,6 +107,21 @@ func set[T any](field *T, to *T) {
 	}
 }
 
+// changeUserIn besides gives and takes groups and permissions, which leaves the others as they are.
+type changeUserIn struct {
+	editUserIn
+	Join   *[]string `json:"join"`
+	Leave  *[]string `json:"leave"`
+	Grant  *[]string `json:"grant"`
+	Revoke *[]string `json:"revoke"`
+}
+
+func (in changeUserIn) apply(u *account.User) {
+	in.editUserIn.apply(u)
+	u.Groups = changed(u.Groups, in.Join, in.Leave)
+	u.UserPermissions = changed(u.UserPermissions, in.Grant, in.Revoke)
+}
+
 type createUserIn struct {
 	editUserIn
 	Password *string `json:"password"`
@@ -139,7 +154,7 @@ func createUser(c *call, in createUserIn) (adminUserOut, error) {
 }
 
 // editUser changes names, flags, groups and permissions. The user's sessions go on.
-func editUser(c *call, in editUserIn) (adminUserOut, error) {
+func editUser(c *call, in changeUserIn) (adminUserOut, error) {
 	return c.edit(c.r.PathValue("id"), func(u *account.User) error {
 		if err := c.api.checkLanguage(in.Language, u.Language); err != nil {
 			return err

@@ -12,11 +12,16 @@ const grace: AdminUser = {
 test("sends only what was changed", () => {
   assert.deepEqual(changedFields({ username: "grace", last_name: "Hopper" }, grace), { last_name: "Hopper" });
   assert.deepEqual(changedFields({ groups: ["shop", "editors"] }, grace), {}, "the order is no change");
-  assert.deepEqual(changedFields({ groups: ["shop"] }, grace), { groups: ["shop"] });
-  assert.deepEqual(changedFields({ direct_permissions: [], is_staff: false }, grace), { direct_permissions: [], is_staff: false });
+  assert.deepEqual(changedFields({ is_staff: false }, grace), { is_staff: false });
+});
+
+test("sends of groups and permissions what was added and removed", () => {
+  assert.deepEqual(changedFields({ groups: ["shop", "authors"] }, grace), { join: ["authors"], leave: ["editors"] });
+  assert.deepEqual(changedFields({ direct_permissions: [] }, grace), { grant: [], revoke: ["shop.view_order"] });
 });
 
 test("sends of a new user only what differs from the defaults", () => {
   const next = { username: "linus", email: "", is_staff: false, is_superuser: false, groups: [], direct_permissions: [] };
   assert.deepEqual(changedFields(next, undefined), { username: "linus", email: "" });
+  assert.deepEqual(changedFields({ ...next, groups: ["shop"] }, undefined), { username: "linus", email: "", groups: ["shop"] });
 });

@@ -8,8 +8,10 @@ import { Form } from "../parts/form.tsx";
 import { Heading } from "../parts/layout.tsx";
 import { Notice } from "../parts/notice.tsx";
 import { Picker } from "../parts/picker.tsx";
+import { useReturnFocus } from "../parts/use-return-focus.ts";
 import { hasPermission } from "../permissions.ts";
 import { texts } from "../texts.ts";
+import { difference } from "./changed-fields.ts";
 import { Loaded, MutationProblem } from "./loaded.tsx";
 import { adminPath, mutations, useAdminMutation, useGroups, usePermissions } from "./queries.ts";
 import type { Group } from "./types.ts";
@@ -26,7 +28,7 @@ export function Groups({ me }: { me: User }) {
   };
   return (
     <>
-      <Heading page={t.heading}>{t.heading}</Heading>
+      <Heading page={t.heading} ref={heading}>{t.heading}</Heading>
       <p className="muted">{t.intro}</p>
       {done && <Notice tone="good">{done}</Notice>}
       <Loaded query={groups}>
@@ -40,29 +42,39 @@ export function Groups({ me }: { me: User }) {
 }
 
 function OneGroup({ me, group, onDone }: { me: User; group: Group; onDone: (message: string) => void }) {
-  const [editing, setEditing] = useState(false);
+  const heading = useRef<HTMLHeadingElement>(null);
+  // The permissions that the form begins with. What was picked is compared with them, whatever is loaded meanwhile.
+  const [before, setBefore] = useState<readonly string[]>();
+  const edit = (from: readonly string[] | undefined) => {
+    setBefore(from);
+    change.reset();
+    if (from) heading.current?.focus(); // the button that had the focus is removed
+  };
+  const opener = useReturnFocus(before !== undefined);
   const change = useAdminMutation(mutations.changeGroup);
   const remove = useAdminMutation(mutations.deleteGroup, "gone");
   const { name, permissions } = group;
   return (
     <section className="panel" aria-label={name}>
       <div className="heading-row">
-        <h2>{name}</h2>
+        <h2 ref={heading} tabIndex={-1}>{name}</h2>
         {hasPermission(me, "auth.view_user") && <Link to={`${adminPath("users")}?group=${encodeURIComponent(name)}`}>{t.members}<span className="visually-hidden"> {name}</span></Link>}
       </div>
       <MutationProblem error={change.error ?? remove.error} fields={["permissions"]} />
-      {editing ? (
-        <Form error={change.error ?? undefined} sending={change.isPending} onSend={(_, all) =>
-          change.mutate({ name, permissions: all("permissions") }, {
+      {before ? (
+        <Form error={change.error ?? undefined} sending={change.isPending} onSend={(_, all) => {
+          const [grant, revoke] = difference(before, all("permissions"));
+          change.mutate({ name, grant, revoke }, {
             onSuccess: () => {
-              setEditing(false);
+              setBefore(undefined);
               onDone(t.changed(name));
             },
-          })}>
-          <Permissions initial={permissions} errors={change.error?.errors["permissions"]} />
+          });
+        }}>
+          <Permissions initial={before} errors={change.error?.errors["permissions"]} />
           <div className="row">
             <Button type="submit" variant="main" disabled={change.isPending}>{texts.admin.user.save}</Button>
-            <Button onClick={() => setEditing(false)}>{texts.confirmIdentity.cancel}</Button>
+            <Button disabled={change.isPending} onClick={() => edit(undefined)}>{texts.confirmIdentity.cancel}</Button>
           </div>
         </Form>
       ) : (
@@ -71,7 +83,7 @@ function OneGroup({ me, group, onDone }: { me: User; group: Group; onDone: (mess
             ? <ul className="badges">{permissions.map((permission) => <li key={permission} className="badge">{permission}</li>)}</ul>
             : <p className="empty">{t.noPermissions}</p>}
           <div className="row">
-            {hasPermission(me, "auth.change_group") && <Button label={t.changeNamed(name)} onClick={() => setEditing(true)}>{t.change}</Button>}
+            {hasPermission(me, "auth.change_group") && <Button ref={opener} label={t.changeNamed(name)} onClick={() => edit(permissions)}>{t.change}</Button>}
             {hasPermission(me, "auth.delete_group") && (
               <Confirm label={t.deleteNamed(name)} question={t.deleteSure} yes={t.deleteYes} no={texts.admin.user.no} sending={remove.isPending}
                 onYes={() => remove.mutate(name, { onSuccess: () => onDone(t.deleted(name)) })}>{t.delete}</Confirm>

@@ -2,7 +2,7 @@
 
 import { keepPreviousData, QueryClient, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, type AuthError, type Factors, isOutage, type Token } from "../api.ts";
-import type { AdminSession, AdminUser, AuditEvent, Compromised, Group, Invitation, IssuedInvitation, ResetLink, UserChange } from "./types.ts";
+import type { AdminSession, AdminUser, AuditEvent, Compromised, Group, GroupChange, Invitation, IssuedInvitation, ResetLink, UserChange } from "./types.ts";
 
 declare module "@tanstack/react-query" {
   interface Register {
@@ -167,7 +167,7 @@ export const mutations = {
   inviteAgain: (id: string) => api.call<IssuedInvitation>("POST", route("invitations", id, "send")),
   withdrawInvitation: (id: string) => api.call<object>("DELETE", route("invitations", id)),
   createGroup: (group: Group) => api.call<Group>("POST", route("groups"), group),
-  changeGroup: ({ name, permissions }: Group) => api.call<Group>("PATCH", route("groups", name), { permissions }),
+  changeGroup: ({ name, ...change }: GroupChange) => api.call<Group>("PATCH", route("groups", name), change),
   deleteGroup: (name: string) => api.call<object>("DELETE", route("groups", name)),
 };
 

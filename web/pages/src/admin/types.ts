@@ -10,8 +10,17 @@ export interface AdminUser extends User {
 }
 
 export type UserChange = Partial<
-  Pick<AdminUser, "username" | "email" | "first_name" | "last_name" | "is_staff" | "is_superuser" | "groups" | "direct_permissions" | "extra" | "private_extra">
+  Pick<AdminUser, "username" | "email" | "first_name" | "last_name" | "is_staff" | "is_superuser" | "groups" | "direct_permissions" | "extra" | "private_extra"> &
+    MembershipChange
 >;
+
+/** What is added to a user's groups and direct permissions, and removed from them. The others stay as they are. */
+export interface MembershipChange {
+  join: string[];
+  leave: string[];
+  grant: string[];
+  revoke: string[];
+}
 
 export interface AdminSession extends Session {
   user_id: number | string;
@@ -21,6 +30,13 @@ export interface AdminSession extends Session {
 export interface Group {
   name: string;
   permissions: string[];
+}
+
+/** The permissions that a group gets and loses. The others stay as they are. */
+export interface GroupChange {
+  name: string;
+  grant: string[];
+  revoke: string[];
 }
 
 export interface Invitation {
