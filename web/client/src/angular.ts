@@ -11,7 +11,7 @@ import {
   type EnvironmentProviders,
   type Signal,
 } from "@angular/core";
-import { Router, type CanActivateFn } from "@angular/router";
+import { Router, type ActivatedRouteSnapshot, type CanActivateFn } from "@angular/router";
 import { catchError, from, mergeMap, throwError } from "rxjs";
 import type { Auth, AuthState, Pending } from "./auth.js";
 import type { Refused } from "./send.js";
@@ -75,16 +75,20 @@ export function injectSignIn({ autofill = false }: SignInOptions = {}): SignInFo
  * every navigation through: the page then shows that it is loading.
  */
 export function authGuard(signIn = "/signin"): CanActivateFn {
+  const guarded = new Set<unknown>(); // configurations of routes
+  const shown = (route: ActivatedRouteSnapshot): boolean => guarded.has(route.routeConfig) || route.children.some(shown);
   let unsubscribe: (() => void) | undefined;
-  return async (_, { url: next }) => {
+  return async ({ routeConfig }, { url }) => {
     const [auth, router] = [injectAuth(), inject(Router)];
-    const away = router.createUrlTree([signIn], { queryParams: { next } });
+    const away = (next: string) => router.createUrlTree([signIn], { queryParams: { next } });
     const { status } = await auth.ready();
     if (status === "loading") return true;
-    if (signedOut(status)) return away;
+    if (signedOut(status)) return away(url);
+    guarded.add(routeConfig);
     unsubscribe?.();
+    // Angular doesn't call the guard again when only the query or a child route changes, so the address may be another one by then.
     unsubscribe = auth.subscribe(() => {
-      if (signedOut(auth.getState().status) && router.url === next) void router.navigateByUrl(away);
+      if (signedOut(auth.getState().status) && shown(router.routerState.snapshot.root)) void router.navigateByUrl(away(router.url));
     });
     return true;
   };
@@ -105,7 +109,7 @@ export const authInterceptor: HttpInterceptorFn = (request, next) => {
   const send = (): ReturnType<typeof next> =>
     next(prepared(request, auth.sender.csrfToken())).pipe(
       catchError((error: HttpErrorResponse) =>
-        from(auth.recover(refused(error), tried)).pipe(mergeMap((again) => (again ? send() : throwError(() => error)))),
+        from(refused(error).then((it) => auth.recover(it, tried))).pipe(mergeMap((again) => (again ? send() : throwError(() => error)))),
       ),
     );
   return send();
@@ -116,11 +120,11 @@ function prepared(request: HttpRequest<unknown>, csrf: string): HttpRequest<unkn
   return request.clone({ withCredentials: true, ...(unsafe && { setHeaders: { "X-CSRFToken": csrf } }) });
 }
 
-/** What decides whether to repeat the request. If it asked for text, the body of the error is text. */
-function refused({ status, error }: HttpErrorResponse): Refused {
+/** What decides whether to repeat the request. The body of the error is of the type that the request asked for. */
+async function refused({ status, error }: HttpErrorResponse): Promise<Refused> {
   let problem: { code?: unknown; factors?: readonly string[] } | undefined = error ?? undefined;
   try {
-    if (typeof error === "string") problem = JSON.parse(error);
+    if (typeof error === "string" || error instanceof Blob || error instanceof ArrayBuffer) problem = await new Response(error).json();
   } catch {
     // The body isn't a problem of Cloakroom's API.
   }

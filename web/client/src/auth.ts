@@ -1,5 +1,5 @@
 import { clientOf, type Client } from "./client.js";
-import type { AuthError } from "./error.js";
+import { AuthError } from "./error.js";
 import { createSender, type Recover, type Sender, type SenderOptions } from "./send.js";
 import { openTabs, type News } from "./tabs.js";
 import type { Passkeys } from "./passkey.js";
@@ -222,6 +222,7 @@ export interface Auth {
 // Undefined on a server.
 const page = globalThis.document;
 
+const notice = 61_000; // milliseconds after "session.expiring" in which a session that isn't used ends
 const pause = 300; // milliseconds by which an answer with a new ticket may arrive after one that refuses the old ticket
 
 /** Creates the store of who is signed in. It sends no request until it has a listener or one of its functions is called. */
@@ -234,6 +235,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
   let state: AuthState = { status: "loading" };
   let changes = 0; // sign-ins and sign-outs here: an answer to a question from before one of them is outdated
   let failures = 0;
+  let warned = 0; // when "session.expiring" came
   let asking: Promise<AuthState> | undefined;
   let freshSignIn: ((needed: FreshSignIn) => Promise<boolean>) | undefined;
   let confirming: Promise<boolean> | undefined;
@@ -249,11 +251,19 @@ export function createAuth(options: AuthOptions = {}): Auth {
     for (const listener of listeners) listener();
   }
 
-  /** Keeps the stream of events open only for listeners of a signed-in user, and a retry only during an outage. */
+  /**
+   * Keeps the stream of events open only for listeners of a signed-in user, and a timer only during an outage, or when the session is
+   * about to end: no event says that it was used in time.
+   */
   function updateBackground(): void {
     clearTimeout(retry);
     tabs.follow(!!listeners.size && !!state.user && options.events !== false);
-    if (listeners.size && state.status === "unavailable") retry = setTimeout(ask, state.retryAt - Date.now());
+    const due = state.status === "unavailable" ? state.retryAt : expiring() && warned + notice;
+    if (listeners.size && due) retry = setTimeout(ask, due - Date.now());
+  }
+
+  function expiring(): string | undefined {
+    return (state as { expiresAt?: string }).expiresAt;
   }
 
   function ask(slide = false, reason?: string): Promise<AuthState> {
@@ -270,7 +280,9 @@ export function createAuth(options: AuthOptions = {}): Auth {
     const changesBefore = changes;
     let next;
     try {
-      next = signedIn(await me(slide, reason), slide ? undefined : (state as { expiresAt?: string }).expiresAt);
+      const user = await me(slide, reason);
+      if (slide && expiring()) tabs.tell({ type: "session.expiring" }); // no more
+      next = signedIn(user, slide || Date.now() >= warned + notice ? undefined : expiring());
       if (begun() === "away") {
         begun(""); // this tab is back from a provider, with a new ticket
         tabs.tell({ type: "changed" });
@@ -447,8 +459,9 @@ export function createAuth(options: AuthOptions = {}): Auth {
   }
 
   function handleNews({ type, reason, expires_at }: News): void {
-    if (type !== "session.expiring") void askAgain(reason);
-    else if (state.status === "authenticated") setState({ ...state, expiresAt: expires_at });
+    if (type !== "session.expiring") return void askAgain(reason);
+    warned = Date.now();
+    if (state.status === "authenticated") setState({ ...state, expiresAt: expires_at });
   }
 
   const recover: Recover = async (refused, tried) => {
@@ -469,7 +482,9 @@ export function createAuth(options: AuthOptions = {}): Auth {
   /** A function of passkey.ts, which is loaded when one of them is first called. */
   const passkeys = <Name extends keyof Passkeys>(name: Name) =>
     (async (...args: never[]) => {
-      const { createPasskeys } = await import("./passkey.js");
+      const { createPasskeys } = await import("./passkey.js").catch(() => {
+        throw new AuthError("unreachable", 0);
+      });
       loaded ??= createPasskeys({ raw, client: auth.client, complete, change: (act, user) => changeTicket(act, (out) => (user ? signedIn(user(out)) : state)) });
       return (loaded[name] as (...args: never[]) => unknown)(...args);
     }) as Passkeys[Name];

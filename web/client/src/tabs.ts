@@ -2,9 +2,10 @@
 // of them gets a new ticket.
 
 export interface News {
-  /** "changed" comes from a tab; the others come from the server. */
+  /** "changed" comes from a tab, or when an event may have been missed; the others come from the server. */
   readonly type: "changed" | "session.ended" | "session.expiring" | "permissions.changed";
   readonly reason?: string | undefined;
+  /** Absent in a "session.expiring" of a tab that has used the session. */
   readonly expires_at?: string;
 }
 
@@ -50,7 +51,10 @@ export function openTabs(url: URL, hear: (news: News) => void, wake: () => void)
       hear(news);
     };
     const stream = () => import("./stream.js").then((it) => it.stream(url, signal, pass));
-    lock("events", { signal }, stream).catch(() => {}); // aborted while it waited for the lock
+    lock("events", { signal }, stream).catch(() => {
+      // It was aborted while it waited for the lock. Or the module could not be loaded, which is tried again later.
+      if (!signal.aborted) following = undefined;
+    });
   }
 
   function freeze(on: boolean): void {

@@ -28,6 +28,7 @@ function start() {
         { path: "", children: [] },
         { path: "signin", children: [] },
         { path: "notes", children: [], canActivate: [authGuard()] },
+        { path: "desk", canActivate: [authGuard()], children: [{ path: "mail", children: [] }, { path: "news", children: [] }] },
       ]),
     ],
   });
@@ -131,6 +132,20 @@ test("the guard leads to the sign-in, and away when the session ends", async () 
   expect(router.url).toBe("/");
 });
 
+test("the guard leads away from an address that the user has come to within the guarded route", async () => {
+  const { auth, router } = start();
+  await pass();
+  for (const [first, then] of [["/notes", "/notes?page=2"], ["/desk/mail", "/desk/news"]] as const) {
+    await auth.login({ username: "ada", password: "right" });
+    await router.navigateByUrl(first);
+    await router.navigateByUrl(then);
+    expect(router.url).toBe(then);
+    await auth.logout();
+    await pass();
+    expect(router.parseUrl(router.url).queryParams).toEqual({ next: then });
+  }
+});
+
 test("the interceptor sends the cookie, repeats after a 401 while signed in, and sends the token that is asked for", async () => {
   server.user = ada;
   const { http } = start();
@@ -141,6 +156,17 @@ test("the interceptor sends the cookie, repeats after a 401 while signed in, and
   expect(answer).toEqual({ body: { n: 1 }, token: "token" });
   expect(server.requests.at(-1)!.credentials).toBe("include");
   expect(asked("POST /api/notes")).toBe(3);
+});
+
+test("the interceptor reads a refusal in whatever form the request asked for", async () => {
+  server.user = ada;
+  const { http } = start();
+  await pass();
+  for (const responseType of ["text", "blob", "arraybuffer"] as const) {
+    next("POST /api/file", () => problem(403, "csrf_failed"), () => json("done"));
+    const answer = await firstValueFrom(http.post(`${url}/api/file`, {}, { responseType: responseType as "text" }));
+    expect(await new Response(answer).json()).toBe("done");
+  }
 });
 
 test("a 401 of a session that has ended reaches the app and changes the state", async () => {

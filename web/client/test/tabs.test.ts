@@ -97,7 +97,21 @@ test("a session about to end says when; only a use extends it", async () => {
   await auth.refresh({ slide: false });
   expect(auth.getState()).toHaveProperty("expiresAt", "2026-01-01T00:01:00Z");
   await auth.refresh();
-  expect(auth.getState()).toHaveProperty("expiresAt", undefined);
+  await pass();
+  for (const { auth } of tabs) expect(auth.getState()).toHaveProperty("expiresAt", undefined);
+});
+
+test("a session that was used in time, but not by a page, is asked for once, and then isn't about to end", async () => {
+  const tabs = await twoTabs();
+  Stream.open[0]!.send("session.expiring", { expires_at: "2026-01-01T00:01:00Z" });
+  await pass(50_000);
+  for (const { auth } of tabs) expect(auth.getState()).toHaveProperty("expiresAt", "2026-01-01T00:01:00Z");
+  const before = asked("GET /api/me");
+  await pass(11_000);
+  for (const { auth } of tabs) expect(auth.getState()).toHaveProperty("expiresAt", undefined);
+  expect(asked("GET /api/me")).toBe(before + tabs.length);
+  await pass(600_000);
+  expect(asked("GET /api/me")).toBe(before + tabs.length);
 });
 
 test("the state is asked for when a lost stream is back", async () => {
