@@ -382,6 +382,41 @@ test("where a second factor is required, it is set up on the way in", async (t) 
   await page.getByText("you can’t remove your last one").or(page.getByText("you can't remove your last one")).first().waitFor();
 });
 
+test("recovery codes of a factor that was set up on the way in are shown also if the browser drops the cookie", async (t) => {
+  const server = await startServer(t, ["--second-factor", "required", "--enrol-on-password"]);
+  await server.makeAdmin().catch(() => {}); // it is answered that a second factor is to be set up
+  const browser = await startBrowser(t);
+  const page = await openPage(t, browser);
+  await page.route("**/api/auth/login/enrol/totp", (route) =>
+    route.fulfill({ status: 503, headers: { "Retry-After": "1" }, contentType: "application/problem+json", body: '{"status":503,"code":"unavailable"}' }), { times: 1 });
+  await page.goto(`${server.url}/signin`);
+  await page.getByLabel("Username").fill(admin.username);
+  await fillPassword(page, "Password", admin.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Start over" }).waitFor();
+  await checkAccessible(page, "an outage on the way in");
+  await page.getByRole("button", { name: "Try now" }).click();
+  const app = authenticator(await page.locator(".key code").innerText());
+  await page.route("**/api/auth/login/enrol/totp/confirm", async (route) => {
+    const response = await route.fetch();
+    await page.context().clearCookies();
+    const { "set-cookie": _, ...headers } = response.headers();
+    await route.fulfill({ response, headers });
+  });
+  await page.getByLabel("Code", { exact: true }).fill(await app.code());
+  await page.getByRole("button", { name: "Turn it on" }).click();
+  await page.getByRole("alert").getByText("didn’t store the sign-in cookie").waitFor();
+  const codes = await page.getByRole("list", { name: "Your recovery codes" }).getByRole("listitem").allInnerTexts();
+  assert.equal(codes.length, 10);
+  await page.unrouteAll();
+  await page.getByRole("button", { name: "I have kept them" }).click();
+  await atSignIn(page);
+  assert.equal(await page.getByRole("list", { name: "Your recovery codes" }).count(), 0);
+  await firstStep(page, server);
+  await enterCode(page, codes[0]);
+  await atAccount(page);
+});
+
 test("where a second factor is required, a passkey is set up on the way in", async (t) => {
   const server = await startServer(t, ["--second-factor", "required", "--enrol-on-password"], "localhost");
   await server.makeAdmin().catch(() => {}); // it is answered that a second factor is to be set up

@@ -1,5 +1,5 @@
 import { useAuth } from "@cloakroom/client/react";
-import { useCallback, useEffect, useState, type ReactNode } from "react";
+import { useCallback, useEffect, useRef, useState, type ReactNode } from "react";
 import { Link, useLocation, useNavigate } from "react-router";
 import { api, auth, type Device, isOutage, type User } from "./api.ts";
 import { locale } from "./catalogue.ts";
@@ -51,6 +51,7 @@ function SignedIn({ user, fragment, children }: { user: User; fragment: string; 
   const { devices, load } = useDevices(user);
   const { search } = useLocation();
   const navigate = useNavigate();
+  const heading = useRef<HTMLHeadingElement>(null);
   const min = usePasswordLength();
   const [changes, setChanges] = useState(0); // each change of the ways in revokes tokens: the list is closed
   const outage = signOut.error && isOutage(signOut.error) ? t.notSignedOut : undefined;
@@ -66,10 +67,13 @@ function SignedIn({ user, fragment, children }: { user: User; fragment: string; 
         {search === "?reset" && (
           <Notice tone="plain">
             <p>{t.afterReset}</p>
-            <div className="row"><Button onClick={() => void navigate(accountPath, { replace: true })}>{t.afterResetMine}</Button></div>
+            <div className="row"><Button onClick={() => {
+              heading.current?.focus(); // the button that has the focus is removed
+              void navigate(accountPath, { replace: true });
+            }}>{t.afterResetMine}</Button></div>
           </Notice>
         )}
-        <Heading page={t.page}>{t.heading}</Heading>
+        <Heading page={t.page} ref={heading}>{t.heading}</Heading>
         <Summary user={user} />
         {load.error && <OutageBanner error={load.error} onRetry={() => void load.run()} />}
         {devices && <Devices devices={devices} onChange={load.run} onSignOut={async () => leaveProvider(await auth.logout())} />}

@@ -4,6 +4,7 @@ import { Button } from "./parts/button.tsx";
 import { Field } from "./parts/field.tsx";
 import { Form } from "./parts/form.tsx";
 import { Notice, Problem } from "./parts/notice.tsx";
+import { useReturnFocus } from "./parts/use-return-focus.ts";
 import { texts } from "./texts.ts";
 import { useAction, useRetryAfter } from "./use-action.ts";
 import { useMethods } from "./use-methods.ts";
@@ -51,6 +52,7 @@ function save(file: Blob): void {
 
 function DeleteAccount({ username }: { username: string }) {
   const [asking, setAsking] = useState(false);
+  const opener = useReturnFocus(asking);
   const remove = useAction(async (typed: string) => {
     await auth.deleteAccount(typed);
     return "leaving";
@@ -60,7 +62,7 @@ function DeleteAccount({ username }: { username: string }) {
   return (
     <>
       <p className="intro">{t.deletion}</p>
-      {!asking && <Button onClick={() => setAsking(true)}>{t.delete}</Button>}
+      {!asking && <Button ref={opener} onClick={() => setAsking(true)}>{t.delete}</Button>}
       {asking && (
         <Form error={remove.error} sending={disabled} onSend={(field) => void remove.run(field("username"))}>
           <Problem error={remove.error} fields={["username"]} />

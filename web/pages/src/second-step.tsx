@@ -41,7 +41,7 @@ export function SecondStep({ pending, onDone, onLeaving }: SecondStepProps) {
   const lost = app ? t.lost : t.lostKey;
   return (
     <>
-      <Heading page={t.page}>{t.heading}</Heading>
+      <Heading page={t.page} focus={!!key && !app}>{t.heading}</Heading>
       <p>{app ? t.app : key ? t.key : t.recovery}</p>
       {key && !app && <Button variant="main" disabled={enter.sending} onClick={() => void enter.run(key)}>{t.useKey}</Button>}
       <Form error={enter.error} sending={disabled} onSend={(field) => void enter.run(() => pending.second(field("code")))}>

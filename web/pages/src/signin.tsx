@@ -26,12 +26,12 @@ export function SignIn({ fragment }: { fragment: string }) {
   // Once shown, the form stays: a check in the background must not remove what was typed.
   const [form, setForm] = useState(false);
   if (!form && !user && status !== "loading") setForm(true);
-  // The step stays as well, with what was typed, unless the server says that it isn't due.
-  const [step, setStep] = useState<Pending>();
-  const due = status === "pending" ? state.pending : status === "anonymous" ? undefined : step;
-  if (due !== step) setStep(due);
   // After a sign-in the form stays until the next page is loaded.
   const [leaving, setLeaving] = useState(false);
+  // The step stays as well, with what was typed, unless the server says that it isn't due, and with recovery codes that it has issued.
+  const [step, setStep] = useState<Pending>();
+  const due = status === "pending" ? state.pending : status === "anonymous" ? undefined : step;
+  if (due !== step && !leaving) setStep(due);
   const [byCode, setByCode] = useState(false);
 
   if (user && !leaving) return <TicketCard><AlreadySignedIn user={user} /></TicketCard>;

@@ -19,7 +19,10 @@ export function Tokens() {
   const [done, setDone] = useState("");
   const [target, setTarget] = useState("");
   const heading = useRef<HTMLHeadingElement>(null);
-  const load = useAction(async () => setTokens(await api.tokens()));
+  const load = useAction(async () => {
+    setTokens(await api.tokens());
+    heading.current?.focus(); // the button that had the focus was removed
+  });
   const revoke = useAction(async (token: Token) => {
     setTarget(token.id);
     setDone("");
@@ -34,7 +37,10 @@ export function Tokens() {
       <p className="intro">{t.intro}</p>
       <Problem error={load.error ?? revoke.error} />
       {done && <Notice tone="good">{done}</Notice>}
-      {created && <ShownOnce sentence={t.shownOnce(created.name)} secret={created.token} onClose={() => setCreated(undefined)} />}
+      {created && <ShownOnce sentence={t.shownOnce(created.name)} secret={created.token} onClose={() => {
+        setCreated(undefined);
+        heading.current?.focus(); // the button that had the focus is removed
+      }} />}
       {!tokens && <Button disabled={load.sending} onClick={() => void load.run()}>{load.sending ? t.loading : t.show}</Button>}
       {tokens?.length === 0 && <p className="empty">{t.none}</p>}
       {tokens && tokens.length > 0 && (

@@ -28,7 +28,10 @@ export function useAction<In extends unknown[]>(action: (...input: In) => Promis
       const leaving = await latest.current(...input);
       setState({ sending: leaving === "leaving" });
     } catch (error) {
-      if (!(error instanceof AuthError)) throw error;
+      if (!(error instanceof AuthError)) {
+        setState({ sending: false });
+        throw error;
+      }
       setState(isDeclined(error) ? { sending: false } : { sending: false, error });
     } finally {
       busy.current = false;

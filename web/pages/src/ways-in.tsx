@@ -8,6 +8,7 @@ import { Form } from "./parts/form.tsx";
 import { Notice, Problem } from "./parts/notice.tsx";
 import { OutageBanner } from "./parts/outage.tsx";
 import { Recent } from "./parts/recent.tsx";
+import { useReturnFocus } from "./parts/use-return-focus.ts";
 import { AddKey } from "./add-key.tsx";
 import { NewRecoveryCodes } from "./recovery-codes.tsx";
 import { SetUpApp } from "./set-up-app.tsx";
@@ -80,6 +81,10 @@ function Loaded({ factors: { factors, recovery_codes, second_step, required }, d
     const tokens = demanded || (kind === "passkey" && !second_step) ? undefined : await api.tokens();
     setAdding({ kind, app, tokens });
   });
+  const cancelAdding = () => {
+    setAdding(undefined);
+    heading.current?.focus(); // the button that had the focus is removed
+  };
   const added = async (kind: Factor["kind"], codes: string[]) => {
     setAdding(undefined);
     setCodes(codes);
@@ -135,7 +140,7 @@ function Loaded({ factors: { factors, recovery_codes, second_step, required }, d
           app={adding.app}
           ends={ends}
           onCode={async (code) => added("totp", await api.confirmApp({ id: adding.app!.id, code }))}
-          onCancel={() => setAdding(undefined)}
+          onCancel={cancelAdding}
         />
       )}
       {adding && adding.kind !== "totp" && (
@@ -144,7 +149,7 @@ function Loaded({ factors: { factors, recovery_codes, second_step, required }, d
           kind={adding.kind}
           ends={ends}
           onAdded={(codes) => added(adding.kind, codes)}
-          onCancel={() => setAdding(undefined)}
+          onCancel={cancelAdding}
         />
       )}
       {codes.length > 0 && (
@@ -219,6 +224,7 @@ interface RowProps {
 
 function Row({ factor, sure, removing, onRenamed, onRemove }: RowProps) {
   const [renaming, setRenaming] = useState(false);
+  const opener = useReturnFocus(renaming);
   const { name, kind, created_at, last_used_at } = factor;
   return (
     <li className="device">
@@ -242,7 +248,7 @@ function Row({ factor, sure, removing, onRenamed, onRemove }: RowProps) {
       </div>
       {!renaming && (
         <div className="device-buttons">
-          <Button label={t.renameNamed(name)} onClick={() => setRenaming(true)}>{t.rename}</Button>
+          <Button ref={opener} label={t.renameNamed(name)} onClick={() => setRenaming(true)}>{t.rename}</Button>
           <Confirm label={t.removeNamed(name)} question={sure} yes={t.removeYes} no={t.cancel} sending={removing} onYes={onRemove}>{t.remove}</Confirm>
         </div>
       )}

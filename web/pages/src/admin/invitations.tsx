@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { Link } from "react-router";
 import type { User } from "../api.ts";
 import { formatFull } from "../dates.ts";
@@ -23,6 +23,7 @@ const t = texts.admin.invitations;
 export function Invitations({ me }: { me: User }) {
   const invitations = useInvitations();
   const signup = useMethods()?.signup;
+  const heading = useRef<HTMLHeadingElement>(null);
   const [done, setDone] = useState("");
   const [issued, setIssued] = useState<IssuedInvitation>();
   const mayInvite = hasPermission(me, "auth.add_user") && signup !== "closed";
@@ -33,17 +34,21 @@ export function Invitations({ me }: { me: User }) {
   return (
     <>
       <p><Link to={adminPath("users")}>{texts.admin.users.back}</Link></p>
-      <Heading page={t.heading} focus>{t.heading}</Heading>
+      <Heading page={t.heading} ref={heading} focus>{t.heading}</Heading>
       <p className="muted">{t.intro}</p>
       {signup === "closed" && <Notice tone="plain">{t.closed}</Notice>}
       {done && <Notice tone="good">{done}</Notice>}
       {issued?.link && (
-        <ShownOnce key={issued.link} sentence={t.printed(issued.email, formatFull(issued.expires_at))} secret={issued.link} onClose={() => setIssued(undefined)} />
+        <ShownOnce key={issued.link} sentence={t.printed(issued.email, formatFull(issued.expires_at))} secret={issued.link} onClose={() => {
+          setIssued(undefined);
+          heading.current?.focus(); // the button that had the focus is removed
+        }} />
       )}
       <Loaded query={invitations}>
         {({ pages }) => <List invitations={pages.flatMap((page) => page.invitations)} mayInvite={mayInvite} onIssued={showIssued} onDone={(sentence) => {
           setIssued(undefined);
           setDone(sentence);
+          heading.current?.focus(); // the button that had the focus was removed
         }} />}
       </Loaded>
       {invitations.hasNextPage && (

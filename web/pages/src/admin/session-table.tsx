@@ -17,9 +17,11 @@ interface SessionTableProps {
   sessions: readonly AdminSession[];
   /** Whether to show the user of each session. */
   named?: boolean;
+  /** Gets a sentence that says what was done. */
+  onEnded: (message: string) => void;
 }
 
-export function SessionTable({ me, sessions, named = false }: SessionTableProps) {
+export function SessionTable({ me, sessions, named = false, onEnded }: SessionTableProps) {
   const [target, setTarget] = useState("");
   const end = useAdminMutation(mutations.endSession, "gone");
   return (
@@ -59,7 +61,7 @@ export function SessionTable({ me, sessions, named = false }: SessionTableProps)
                       sending={end.isPending && target === session.id}
                       onYes={() => {
                         setTarget(session.id);
-                        end.mutate(session.id);
+                        end.mutate(session.id, { onSuccess: () => onEnded(texts.devices.ended(device)) });
                       }}>{texts.devices.end}</Confirm>
                   )}
                 </td>

@@ -2,6 +2,7 @@ import { useState } from "react";
 import { Button } from "../parts/button.tsx";
 import { Checkbox, PasswordField } from "../parts/field.tsx";
 import { Form } from "../parts/form.tsx";
+import { useReturnFocus } from "../parts/use-return-focus.ts";
 import { texts } from "../texts.ts";
 import { usePasswordLength } from "../use-password-length.ts";
 import { MutationProblem } from "./loaded.tsx";
@@ -13,7 +14,8 @@ const t = texts.admin.user;
 /** Gives a user another password. The form opens by a button, so that no password manager fills it unasked. */
 export function SetPassword({ user, onDone }: { user: AdminUser; onDone: () => void }) {
   const [open, setOpen] = useState(false);
-  if (!open) return <Button onClick={() => setOpen(true)}>{t.password}</Button>;
+  const opener = useReturnFocus(open);
+  if (!open) return <Button ref={opener} onClick={() => setOpen(true)}>{t.password}</Button>;
   return <PasswordForm user={user} onCancel={() => setOpen(false)} onDone={() => {
     setOpen(false);
     onDone();

@@ -90,11 +90,19 @@ function UserDetails({ me, user }: { me: User; user: AdminUser }) {
 
 function WhereSignedIn({ me, id }: { me: User; id: string }) {
   const sessions = useUserSessions(id);
+  const heading = useRef<HTMLHeadingElement>(null);
+  const [done, setDone] = useState("");
   return (
     <section className="panel" aria-labelledby="sessions-heading">
-      <h2 id="sessions-heading">{t.sessionsHeading}</h2>
+      <h2 id="sessions-heading" ref={heading} tabIndex={-1}>{t.sessionsHeading}</h2>
+      {done && <Notice tone="good">{done}</Notice>}
       <Loaded query={sessions}>
-        {(list) => list.length > 0 ? <SessionTable me={me} sessions={list} /> : <p className="empty">{t.noSessions}</p>}
+        {(list) => list.length > 0
+          ? <SessionTable me={me} sessions={list} onEnded={(message) => {
+            setDone(message);
+            heading.current?.focus(); // the button that had the focus was removed
+          }} />
+          : <p className="empty">{t.noSessions}</p>}
       </Loaded>
     </section>
   );
@@ -129,7 +137,10 @@ function UserFactors({ me, user }: { me: User; user: AdminUser }) {
     <section className="panel" aria-labelledby="factors-heading">
       <h2 id="factors-heading" ref={heading} tabIndex={-1}>{t.factorsHeading}</h2>
       {done && <Notice tone="good">{done}</Notice>}
-      {!shown && <div className="row"><Button onClick={() => setShown(true)}>{t.factorsShow}</Button></div>}
+      {!shown && <div className="row"><Button onClick={() => {
+        setShown(true);
+        heading.current?.focus(); // the button that had the focus is removed
+      }}>{t.factorsShow}</Button></div>}
       {shown && <ShownFactors me={me} user={user} onRemoved={() => {
         setDone(t.factorsRemoved(user.username));
         heading.current?.focus(); // the button that had the focus was removed
@@ -209,7 +220,10 @@ function UserActions({ me, user, onDone }: { me: User; user: AdminUser; onDone: 
           key={link.link}
           sentence={`${t.linkMade(user.username, formatFull(link.expires_at))}${user.is_active ? "" : ` ${t.linkOnceEnabled}`}`}
           secret={link.link}
-          onClose={() => setLink(undefined)}
+          onClose={() => {
+            setLink(undefined);
+            heading.current?.focus(); // the button that had the focus is removed
+          }}
         />
       )}
       <div className="user-actions">

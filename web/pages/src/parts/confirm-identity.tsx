@@ -20,12 +20,16 @@ interface Question {
 export function ConfirmIdentity({ username }: { username: string }) {
   const [question, setQuestion] = useState<Question>();
   useEffect(() => {
+    let asked: Question | undefined;
     auth.onFreshSignIn(async (needed) => {
-      const ok = await new Promise<boolean>((answer) => setQuestion({ needed, answer }));
+      const ok = await new Promise<boolean>((answer) => setQuestion((asked = { needed, answer })));
       setQuestion(undefined);
       return ok;
     });
-    return () => auth.onFreshSignIn(undefined);
+    return () => {
+      auth.onFreshSignIn(undefined);
+      asked?.answer(false); // otherwise all later requests that need a fresh sign-in would wait for it
+    };
   }, []);
   return question && <IdentityDialog username={username} needed={question.needed} onAnswer={question.answer} />;
 }

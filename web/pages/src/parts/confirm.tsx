@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState, type ReactNode } from "react";
 import { texts } from "../texts.ts";
 import { Button } from "./button.tsx";
+import { useReturnFocus } from "./use-return-focus.ts";
 
 interface ConfirmProps {
   children: ReactNode;
@@ -18,13 +19,10 @@ interface ConfirmProps {
 /** A button that asks a question, in its own place, before it acts. Escape cancels. */
 export function Confirm({ children, label, question, option, yes, no, sending, onYes }: ConfirmProps) {
   const [asking, setAsking] = useState(false);
-  const opener = useRef<HTMLButtonElement>(null);
+  const opener = useReturnFocus(asking);
   const confirm = useRef<HTMLButtonElement>(null);
-  const wasAsking = useRef(false);
   useEffect(() => {
     if (asking) confirm.current?.focus();
-    else if (wasAsking.current) opener.current?.focus();
-    wasAsking.current = asking;
   }, [asking]);
 
   if (!asking) {

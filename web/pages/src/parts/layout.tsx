@@ -1,4 +1,4 @@
-import { useEffect, useRef, type ReactNode } from "react";
+import { useEffect, useRef, type ReactNode, type RefObject } from "react";
 import { look } from "../look.ts";
 import { texts } from "../texts.ts";
 import { Foot } from "./foot.tsx";
@@ -14,9 +14,18 @@ export function Logo() {
   );
 }
 
+interface HeadingProps {
+  page: string;
+  children: ReactNode;
+  focus?: boolean;
+  /** For a page that focuses its heading later. */
+  ref?: RefObject<HTMLHeadingElement | null>;
+}
+
 /** A page's heading. `page` becomes the document's title. `focus` focuses the heading, for a page that replaced another one. */
-export function Heading({ page, children, focus = false }: { page: string; children: ReactNode; focus?: boolean }) {
-  const heading = useRef<HTMLHeadingElement>(null);
+export function Heading({ page, children, focus = false, ref }: HeadingProps) {
+  const own = useRef<HTMLHeadingElement>(null);
+  const heading = ref ?? own;
   useEffect(() => {
     document.title = texts.title(page);
   }, [page]);
