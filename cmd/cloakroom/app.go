@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"github.com/cloakroom-auth/cloakroom"
 	"golang.org/x/term"
@@ -34,6 +35,8 @@ type app struct {
 	command  string // such as "user add"
 	in       io.Reader
 	out, err io.Writer
+
+	unsaid atomic.Pointer[error] // the first error of say
 }
 
 var (

@@ -82,12 +82,11 @@ func (c *keyReplaceLost) Run(ctx context.Context, a *app) error {
 
 // recordLost records in the audit log that the secret is replaced, and opens the database with the new one.
 func (a *app) recordLost(ctx context.Context, file string, removed []string) error {
-	anew := *a
-	anew.KeyFile = file
+	a.KeyFile = file
 	record := func(s *cloakroom.Server) error {
-		return anew.act(ctx, s, []slog.Attr{slog.Int("removed", len(removed))}, func(context.Context) error { return nil })
+		return a.act(ctx, s, []slog.Attr{slog.Int("removed", len(removed))}, func(context.Context) error { return nil })
 	}
-	if err := with(ctx, anew.open, record); err != nil {
+	if err := with(ctx, a.open, record); err != nil {
 		return fmt.Errorf("record it in the audit log: %w", err)
 	}
 	return nil

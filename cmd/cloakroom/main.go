@@ -101,7 +101,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitUsage
 	}
 	a.command = command.Path()
-	return a.exitCode(ctx, command.Target().(runner).Run(ctx, a))
+	err = command.Target().(runner).Run(ctx, a)
+	if unsaid := a.unsaid.Load(); err == nil && unsaid != nil {
+		err = fmt.Errorf("it is done, but the result could not be printed: %w", *unsaid)
+	}
+	return a.exitCode(ctx, err)
 }
 
 // runner is a command. A test asserts that all are.

@@ -99,7 +99,8 @@ func orDash(s string) string {
 	return s
 }
 
-// say prints a sentence, unless --json is given. String arguments are made safe for a terminal.
+// say prints a sentence, unless --json is given. String arguments are made safe for a terminal. If it can't be printed, the
+// command fails in the end.
 func (a *app) say(format string, args ...any) {
 	if a.JSON {
 		return
@@ -109,7 +110,9 @@ func (a *app) say(format string, args ...any) {
 			args[i] = printable(text)
 		}
 	}
-	fmt.Fprintf(a.out, format+"\n", args...)
+	if _, err := fmt.Fprintf(a.out, format+"\n", args...); err != nil {
+		a.unsaid.CompareAndSwap(nil, &err)
+	}
 }
 
 // when prints a time for people: the local time, and how far away it is.
