@@ -143,7 +143,7 @@ test("with the keyboard alone", async (t) => {
     await heading("Signed in now");
     await keys.press("Sign out curl of grace");
     await keys.press("Sign it out");
-    await page.getByText("curl").waitFor({ state: "detached" });
+    await page.getByRole("cell").getByText("curl").waitFor({ state: "detached" });
     await keys.press("Users");
     await keys.press("grace");
     await keys.press("Delete");

@@ -257,3 +257,19 @@ test("signing in", async (t) => {
     assert.equal((await ask(page, "/api/me")).status, 401);
   });
 });
+
+test("a file that the browser saves leaves the page, which then says who is signed in", async (t) => {
+  const server = await startServer(t);
+  await server.makeAdmin();
+  const browser = await startBrowser(t);
+  const page = await openPage(t, browser, { acceptDownloads: true });
+  await page.route(`${server.url}/report.csv`, (route) =>
+    route.fulfill({ contentType: "text/csv", headers: { "Content-Disposition": "attachment" }, body: "coat,hook\n" }));
+  await page.goto(`${server.url}/signin?next=/report.csv`);
+  const saved = page.waitForEvent("download");
+  await page.getByLabel("Username").fill(admin.username);
+  await fillPassword(page, "Password", admin.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await saved;
+  await page.getByRole("heading", { name: "You’re signed in" }).waitFor();
+});

@@ -18,6 +18,7 @@ import { useAction, useRetryAfter } from "./use-action.ts";
 import { useMethods } from "./use-methods.ts";
 
 const t = texts.signIn;
+const patience = 5000; // milliseconds until the page says who is signed in, if the next page isn't there
 
 /** `fragment`: what the address said about a visit to a provider, such as "error=no_account". */
 export function SignIn({ fragment }: { fragment: string }) {
@@ -33,15 +34,22 @@ export function SignIn({ fragment }: { fragment: string }) {
   const due = status === "pending" ? state.pending : status === "anonymous" ? undefined : step;
   if (due !== step && !leaving) setStep(due);
   const [byCode, setByCode] = useState(false);
+  // Some next pages replace none: a file that the browser saves.
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  const done = () => {
+    timer.current = setTimeout(() => setLeaving(false), patience);
+    return openNext();
+  };
 
   if (user && !leaving) return <TicketCard><AlreadySignedIn user={user} /></TicketCard>;
   if (step) {
     const Step = { second: SecondStep, enrol: EnrolStep, enrol_code: CodeStep, code: CodeStep }[step.kind];
-    return <TicketCard><Step pending={step} onDone={openNext} onLeaving={setLeaving} /></TicketCard>;
+    return <TicketCard><Step pending={step} onDone={done} onLeaving={setLeaving} /></TicketCard>;
   }
   if (!form) return <TicketCard><Loading /></TicketCard>;
   if (byCode) return <TicketCard><CodeForm onBack={() => setByCode(false)} /></TicketCard>;
-  return <TicketCard><SignInForm failed={providerError(fragment)} ended={state.status === "anonymous" ? state.reason : undefined} onLeaving={setLeaving} onCode={() => setByCode(true)} /></TicketCard>;
+  return <TicketCard><SignInForm failed={providerError(fragment)} ended={state.status === "anonymous" ? state.reason : undefined} onDone={done} onLeaving={setLeaving} onCode={() => setByCode(true)} /></TicketCard>;
 }
 
 const next = () => safeNext(new URLSearchParams(location.search).get("next"), location.origin);
@@ -56,18 +64,20 @@ interface SignInFormProps {
   ended: string | undefined;
   /** Why a sign-in at a provider has failed. */
   failed: string | undefined;
+  /** Leads to the next page. */
+  onDone: () => "leaving";
   onLeaving: (leaving: boolean) => void;
   /** Shows the form that asks for a mailed code. */
   onCode: () => void;
 }
 
-function SignInForm({ ended, failed, onLeaving, onCode }: SignInFormProps) {
+function SignInForm({ ended, failed, onDone, onLeaving, onCode }: SignInFormProps) {
   const setupNeeded = useSetupNeeded();
   const methods = useMethods();
   const signIn = useAction(async (username: string, password: string, remember: boolean) => {
     onLeaving(true);
     try {
-      if (await logIn({ username, password, remember })) return openNext();
+      if (await logIn({ username, password, remember })) return onDone();
     } catch (error) {
       onLeaving(false);
       throw error;
@@ -80,7 +90,7 @@ function SignInForm({ ended, failed, onLeaving, onCode }: SignInFormProps) {
   const passkey = usePasskey(passkeys, () => {
     setLast("passkey");
     return remember.current?.checked ?? true;
-  }, onLeaving);
+  }, onDone, onLeaving);
   const visit = useVisit();
   const error = { password: signIn.error, passkey: passkey.error, provider: undefined }[last];
   const wait = useRetryAfter(error);
@@ -141,10 +151,10 @@ function SignInForm({ ended, failed, onLeaving, onCode }: SignInFormProps) {
  * Sign-in by passkey: from the suggestions of the field for the username, as long as the form is shown, and by a button.
  * `remember` is called when a passkey is asked for or chosen.
  */
-function usePasskey(offered: boolean, remember: () => boolean, onLeaving: (leaving: boolean) => void) {
+function usePasskey(offered: boolean, remember: () => boolean, onDone: () => "leaving", onLeaving: (leaving: boolean) => void) {
   const signIn = useAction(async (start: () => Promise<User | undefined>) => {
     try {
-      if (await complete(start)) return openNext();
+      if (await complete(start)) return onDone();
     } catch (error) {
       onLeaving(false);
       throw error;
