@@ -38,19 +38,23 @@ export function injectSignIn({ autofill = false } = {}) {
  * every navigation through: the page then shows that it is loading.
  */
 export function authGuard(signIn = "/signin") {
+    const guarded = new Set(); // configurations of routes
+    const shown = (route) => guarded.has(route.routeConfig) || route.children.some(shown);
     let unsubscribe;
-    return async (_, { url: next }) => {
+    return async ({ routeConfig }, { url }) => {
         const [auth, router] = [injectAuth(), inject(Router)];
-        const away = router.createUrlTree([signIn], { queryParams: { next } });
+        const away = (next) => router.createUrlTree([signIn], { queryParams: { next } });
         const { status } = await auth.ready();
         if (status === "loading")
             return true;
         if (signedOut(status))
-            return away;
+            return away(url);
+        guarded.add(routeConfig);
         unsubscribe?.();
+        // Angular doesn't call the guard again when only the query or a child route changes, so the address may be another one by then.
         unsubscribe = auth.subscribe(() => {
-            if (signedOut(auth.getState().status) && router.url === next)
-                void router.navigateByUrl(away);
+            if (signedOut(auth.getState().status) && shown(router.routerState.snapshot.root))
+                void router.navigateByUrl(away(router.url));
         });
         return true;
     };
@@ -67,19 +71,19 @@ export const authInterceptor = (request, next) => {
     if (!auth.sender.covers(request.url))
         return next(request);
     const tried = new Set();
-    const send = () => next(prepared(request, auth.sender.csrfToken())).pipe(catchError((error) => from(auth.recover(refused(error), tried)).pipe(mergeMap((again) => (again ? send() : throwError(() => error))))));
+    const send = () => next(prepared(request, auth.sender.csrfToken())).pipe(catchError((error) => from(refused(error).then((it) => auth.recover(it, tried))).pipe(mergeMap((again) => (again ? send() : throwError(() => error))))));
     return send();
 };
 function prepared(request, csrf) {
     const unsafe = csrf && !/^(GET|HEAD)$/.test(request.method);
     return request.clone({ withCredentials: true, ...(unsafe && { setHeaders: { "X-CSRFToken": csrf } }) });
 }
-/** What decides whether to repeat the request. If it asked for text, the body of the error is text. */
-function refused({ status, error }) {
+/** What decides whether to repeat the request. The body of the error is of the type that the request asked for. */
+async function refused({ status, error }) {
     let problem = error ?? undefined;
     try {
-        if (typeof error === "string")
-            problem = JSON.parse(error);
+        if (typeof error === "string" || error instanceof Blob || error instanceof ArrayBuffer)
+            problem = await new Response(error).json();
     }
     catch {
         // The body isn't a problem of Cloakroom's API.

@@ -1,5 +1,5 @@
 import { type Client } from "./client.js";
-import type { AuthError } from "./error.js";
+import { AuthError } from "./error.js";
 import { type Recover, type Sender, type SenderOptions } from "./send.js";
 import type { AddedFactor, Credentials, Enrolled, FirstPasskey, NewPasskey, PasswordChange, PendingStep, Proof, ProviderVisit, SecondFactor, SignedOut, User } from "./types.js";
 /**

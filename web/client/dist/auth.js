@@ -1,8 +1,10 @@
 import { clientOf } from "./client.js";
+import { AuthError } from "./error.js";
 import { createSender } from "./send.js";
 import { openTabs } from "./tabs.js";
 // Undefined on a server.
 const page = globalThis.document;
+const notice = 61_000; // milliseconds after "session.expiring" in which a session that isn't used ends
 const pause = 300; // milliseconds by which an answer with a new ticket may arrive after one that refuses the old ticket
 /** Creates the store of who is signed in. It sends no request until it has a listener or one of its functions is called. */
 export function createAuth(options = {}) {
@@ -14,6 +16,7 @@ export function createAuth(options = {}) {
     let state = { status: "loading" };
     let changes = 0; // sign-ins and sign-outs here: an answer to a question from before one of them is outdated
     let failures = 0;
+    let warned = 0; // when "session.expiring" came
     let asking;
     let freshSignIn;
     let confirming;
@@ -30,12 +33,19 @@ export function createAuth(options = {}) {
         for (const listener of listeners)
             listener();
     }
-    /** Keeps the stream of events open only for listeners of a signed-in user, and a retry only during an outage. */
+    /**
+     * Keeps the stream of events open only for listeners of a signed-in user, and a timer only during an outage, or when the session is
+     * about to end: no event says that it was used in time.
+     */
     function updateBackground() {
         clearTimeout(retry);
         tabs.follow(!!listeners.size && !!state.user && options.events !== false);
-        if (listeners.size && state.status === "unavailable")
-            retry = setTimeout(ask, state.retryAt - Date.now());
+        const due = state.status === "unavailable" ? state.retryAt : expiring() && warned + notice;
+        if (listeners.size && due)
+            retry = setTimeout(ask, due - Date.now());
+    }
+    function expiring() {
+        return state.expiresAt;
     }
     function ask(slide = false, reason) {
         return (asking ??= fetchState(slide, reason).finally(() => (asking = undefined)));
@@ -49,7 +59,10 @@ export function createAuth(options = {}) {
         const changesBefore = changes;
         let next;
         try {
-            next = signedIn(await me(slide, reason), slide ? undefined : state.expiresAt);
+            const user = await me(slide, reason);
+            if (slide && expiring())
+                tabs.tell({ type: "session.expiring" }); // no more
+            next = signedIn(user, slide || Date.now() >= warned + notice ? undefined : expiring());
             if (begun() === "away") {
                 begun(""); // this tab is back from a provider, with a new ticket
                 tabs.tell({ type: "changed" });
@@ -232,8 +245,9 @@ export function createAuth(options = {}) {
     }
     function handleNews({ type, reason, expires_at }) {
         if (type !== "session.expiring")
-            void askAgain(reason);
-        else if (state.status === "authenticated")
+            return void askAgain(reason);
+        warned = Date.now();
+        if (state.status === "authenticated")
             setState({ ...state, expiresAt: expires_at });
     }
     const recover = async (refused, tried) => {
@@ -255,7 +269,9 @@ export function createAuth(options = {}) {
     };
     /** A function of passkey.ts, which is loaded when one of them is first called. */
     const passkeys = (name) => (async (...args) => {
-        const { createPasskeys } = await import("./passkey.js");
+        const { createPasskeys } = await import("./passkey.js").catch(() => {
+            throw new AuthError("unreachable", 0);
+        });
         loaded ??= createPasskeys({ raw, client: auth.client, complete, change: (act, user) => changeTicket(act, (out) => (user ? signedIn(user(out)) : state)) });
         return loaded[name](...args);
     });

@@ -1,7 +1,8 @@
 export interface News {
-    /** "changed" comes from a tab; the others come from the server. */
+    /** "changed" comes from a tab, or when an event may have been missed; the others come from the server. */
     readonly type: "changed" | "session.ended" | "session.expiring" | "permissions.changed";
     readonly reason?: string | undefined;
+    /** Absent in a "session.expiring" of a tab that has used the session. */
     readonly expires_at?: string;
 }
 export interface Tabs {

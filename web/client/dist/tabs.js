@@ -27,7 +27,11 @@ export function openTabs(url, hear, wake) {
             hear(news);
         };
         const stream = () => import("./stream.js").then((it) => it.stream(url, signal, pass));
-        lock("events", { signal }, stream).catch(() => { }); // aborted while it waited for the lock
+        lock("events", { signal }, stream).catch(() => {
+            // It was aborted while it waited for the lock. Or the module could not be loaded, which is tried again later.
+            if (!signal.aborted)
+                following = undefined;
+        });
     }
     function freeze(on) {
         frozen = on;
