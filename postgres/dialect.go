@@ -28,7 +28,6 @@ const (
 var dialect = sqlstore.Dialect{
 	Name:       "postgres",
 	Versions:   "cloakroom_migrations",
-	Unprepared: true, // pgx prepares statements by itself, where that is possible
 	Bytes:      func(text string) any { return []byte(text) },
 	Unique:     func(err error) bool { return hasCode(err, "23505") },
 	ForeignKey: foreignKey,

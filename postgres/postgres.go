@@ -159,11 +159,7 @@ func (p place) open(ctx context.Context) (*DB, error) {
 	}
 	d := p.dialect
 	d.ReadRow = readRow(db.pool)
-	var err error
-	if db.health, err = sqlstore.New(ctx, db.pool, db.pool, d); err != nil {
-		db.pool.Close()
-		return nil, fmt.Errorf("open %s: %w", p, err)
-	}
+	db.health = sqlstore.New(db.pool, db.pool, d)
 	db.Set = db.health.Set
 	return db, nil
 }

@@ -8,6 +8,18 @@ import (
 // Pools are the connections of a DB.
 func (db *DB) Pools() (read, write *sql.DB) { return db.read, db.write }
 
+// Queries are the statements of the stores.
+func (db *DB) Queries() []string { return db.health.Queries() }
+
+// Kept returns how many statements a connection has prepared and keeps.
+func Kept(c *sql.Conn) (n int, err error) {
+	err = c.Raw(func(driver any) error {
+		n = len(driver.(*preparedConn).idle)
+		return nil
+	})
+	return n, err
+}
+
 // ConnectWith connects with one more setting, which must read as given.
 func ConnectWith(ctx context.Context, path, name, value, reads string) error {
 	u := reading

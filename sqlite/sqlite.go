@@ -10,7 +10,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
 	"runtime"
 	"sync/atomic"
 
@@ -35,6 +34,7 @@ type DB struct {
 	file        dbFile
 	health      *sqlstore.DB
 	read, write *sql.DB
+	held        *sql.DB // its connection stays open until Close
 	rows        *rowReader
 	commits     *walwatch.Counter
 	remembers   atomic.Bool // see RememberRows
@@ -47,18 +47,17 @@ func Open(ctx context.Context, path string) (*DB, error) { return own(path).open
 
 func (h home) open(ctx context.Context) (*DB, error) {
 	real := resolve(h.path)
-	// The last connection that closes writes the log into the file and removes it, which would keep the start waiting for the disk.
 	inspected := pool(real, inspecting)
-	defer inspected.Close()
 	if _, err := h.migrateIfOld(ctx, inspected); err != nil {
-		return nil, err
+		return nil, errors.Join(err, inspected.Close())
 	}
 	file, err := findFile(h.path, real)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, inspected.Close())
 	}
-	db := &DB{file: file, read: pool(real, reading), commits: walwatch.New(file.moved)}
-	db.write = sql.OpenDB(guardedConnector{connector{real, writing}, commitGuard{file, db.commits}})
+	// The last connection that closes writes the log into the file and removes it, which would keep the start waiting for the disk.
+	db := &DB{file: file, held: inspected, read: sql.OpenDB(preparing{connector{real, reading}}), commits: walwatch.New(file.moved)}
+	db.write = sql.OpenDB(preparing{guardedConnector{connector{real, writing}, commitGuard{file, db.commits}}})
 	db.write.SetMaxOpenConns(1)
 	readers := max(4, 2*runtime.GOMAXPROCS(0))
 	db.read.SetMaxOpenConns(readers)
@@ -68,18 +67,14 @@ func (h home) open(ctx context.Context) (*DB, error) {
 	db.rows.memory.commits = db.counted
 	d := h.dialect
 	d.AcquireReader, d.ReadRow = limit.acquire, db.rows.read
-	stores, err := sqlstore.New(ctx, db.read, db.write, d)
-	if err != nil {
-		db.Close()
-		return nil, fmt.Errorf("open %s: %w", h.path, err)
-	}
-	db.Set, db.health = stores.Set, stores
+	db.health = sqlstore.New(db.read, db.write, d)
+	db.Set = db.health.Set
 	return db, nil
 }
 
 // Close closes all connections. The DB must not be used afterwards.
 func (db *DB) Close() error {
-	return errors.Join(db.rows.close(), db.read.Close(), db.write.Close(), db.commits.Close())
+	return errors.Join(db.rows.close(), db.read.Close(), db.write.Close(), db.held.Close())
 }
 
 // Ping reads from the file and commits a small write to it, which waits for the disk like any other write. Only such a write
@@ -123,7 +118,10 @@ func (db *DB) Commits(ctx context.Context) (CommitCounter, error) {
 
 // count begins to count the commits.
 func (db *DB) count(ctx context.Context) error {
-	return db.commits.Open(db.file.real, func() (io.Closer, error) { return openReader(ctx, db.file.real) })
+	return db.commits.Open(db.file.real, func() error {
+		var tables int
+		return db.held.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables)
+	})
 }
 
 // RememberRows makes the DB remember the rows that it reads one by one, such as that of a session, until the next commit to the file,
@@ -146,15 +144,4 @@ func (db *DB) counted() (all uint64, ok bool) {
 	}
 	all, _, ok = db.commits.Seen()
 	return all, ok
-}
-
-// openReader returns a pool with one open connection to the database.
-func openReader(ctx context.Context, path string) (*sql.DB, error) {
-	reader := pool(path, reading)
-	var tables int
-	err := reader.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables)
-	if err != nil {
-		return nil, errors.Join(err, reader.Close())
-	}
-	return reader, nil
 }

@@ -30,7 +30,7 @@ type accounts struct {
 	anyUser, putSetup, spendSetup                          *statement
 }
 
-func newAccounts(p *preparer) *accounts {
+func newAccounts(p *queries) *accounts {
 	user := selectUser(p.dialect)
 	return &accounts{
 		read: p.read, write: p.write, dialect: p.dialect,

@@ -20,7 +20,7 @@ type events struct {
 
 const eventColumns = `at, name, outcome, actor, subject, login, session, address, agent, request, detail`
 
-func newEvents(p *preparer) *events {
+func newEvents(p *queries) *events {
 	return &events{
 		read: p.read, write: p.write, dialect: p.dialect,
 

@@ -23,7 +23,7 @@ type factors struct {
 
 const factorColumns = `id, user_id, kind, name, state, epoch, created, used, counter, credential, rp_id, data`
 
-func newFactors(p *preparer) *factors {
+func newFactors(p *queries) *factors {
 	return &factors{
 		read: p.read, write: p.write, dialect: p.dialect,
 

@@ -17,7 +17,7 @@ type grants struct {
 
 const grantColumns = `session, pending, user_id, issuer, box, version, lease, due, ended`
 
-func newGrants(p *preparer) *grants {
+func newGrants(p *queries) *grants {
 	return &grants{
 		dialect: p.dialect,
 

@@ -15,7 +15,7 @@ type groups struct {
 	addPermission, dropPermission *statement // of the group with a name
 }
 
-func newGroups(p *preparer) groups {
+func newGroups(p *queries) groups {
 	group := `SELECT g.name, (SELECT ` + p.dialect.JSONArray(`item`) + ` FROM
 		(SELECT permission AS item FROM group_permissions WHERE group_id = g.id ORDER BY 1) AS items) FROM groups g`
 	return groups{

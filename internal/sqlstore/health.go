@@ -12,7 +12,7 @@ type health struct {
 	beat    *statement
 }
 
-func newHealth(p *preparer) *health {
+func newHealth(p *queries) *health {
 	return &health{
 		dialect: p.dialect,
 

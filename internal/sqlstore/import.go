@@ -23,7 +23,7 @@ type imports struct {
 	findSome, loadSome *statement // for several users at a time
 }
 
-func newImports(p *preparer) imports {
+func newImports(p *queries) imports {
 	return imports{
 		find: p.writing(`SELECT user_id, state, password FROM imports WHERE source = $1 AND source_id = $2`),
 		put: p.writing(`INSERT INTO imports (source, source_id, user_id, state, password) VALUES ($1, $2, $3, $4, $5)

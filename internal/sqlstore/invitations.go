@@ -17,7 +17,7 @@ type invitations struct {
 
 const invitationColumns = `id, address, login, member_of, language, inviter, printed, hash, created, expires`
 
-func newInvitations(p *preparer) invitations {
+func newInvitations(p *queries) invitations {
 	return invitations{
 		put: p.writing(`INSERT INTO invitations (` + invitationColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 			ON CONFLICT (login) DO UPDATE SET id = excluded.id, address = excluded.address, member_of = excluded.member_of,

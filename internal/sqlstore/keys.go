@@ -15,7 +15,7 @@ type keys struct {
 	all, put, add, load, clear, lock *statement
 }
 
-func newKeys(p *preparer) *keys {
+func newKeys(p *queries) *keys {
 	return &keys{
 		write: p.write, dialect: p.dialect,
 

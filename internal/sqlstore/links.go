@@ -24,7 +24,7 @@ const (
 	logoutColumns = `token, issuer, subject, sid, at, expires`
 )
 
-func newLinks(p *preparer) *links {
+func newLinks(p *queries) *links {
 	return &links{
 		read: p.read, write: p.write, dialect: p.dialect,
 

@@ -23,7 +23,7 @@ type outbox struct {
 
 const outboxColumns = `id, body, created, due, expires, tries`
 
-func newOutbox(p *preparer) *outbox {
+func newOutbox(p *queries) *outbox {
 	return &outbox{
 		write: p.write, dialect: p.dialect,
 

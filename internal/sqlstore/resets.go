@@ -16,7 +16,7 @@ type resets struct {
 	find                                  rowQuery
 }
 
-func newResets(p *preparer) resets {
+func newResets(p *queries) resets {
 	return resets{
 		put: p.writing(`INSERT INTO resets (user_id, hash, epoch, rights, expires) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (user_id) DO UPDATE

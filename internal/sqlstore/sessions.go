@@ -30,7 +30,7 @@ type sessions struct {
 const sessionColumns = `id, public_id, user_id, epoch, method, browser, created, fresh, seen, idle, deadline, expires,
 	ip, agent, data, version, second_at, methods, bound, binding`
 
-func newSessions(p *preparer, accounts *accounts) *sessions {
+func newSessions(p *queries, accounts *accounts) *sessions {
 	place := cmp.Or(p.dialect.RowPlace, "id")
 	s := &sessions{
 		read: p.read, write: p.write, dialect: p.dialect, accounts: accounts,

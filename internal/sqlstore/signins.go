@@ -22,7 +22,7 @@ type signins struct {
 
 const signinColumns = `id, kind, user_id, epoch, methods, first_at, second_at, remember, app, device, address, created, expires, tries, data`
 
-func newSignins(p *preparer) *signins {
+func newSignins(p *queries) *signins {
 	return &signins{
 		read: p.read, write: p.write, dialect: p.dialect,
 

@@ -74,9 +74,6 @@ type Dialect struct {
 	// CostlySubqueries says that each subquery of a statement costs time, even if the statement doesn't come to run it.
 	CostlySubqueries bool
 
-	// Unprepared statements are not prepared here; the driver decides.
-	Unprepared bool
-
 	// ReadRow runs a query whose parameters are texts from Bytes, []byte, int64 or int, and calls scan with the first row of the
 	// answer, which may be used until scan returns. It returns sql.ErrNoRows if there is none. It returns what was committed before
 	// the call, and prepares the query where that is possible.
@@ -106,53 +103,55 @@ func (d Dialect) acquireReader(ctx context.Context) (release func(), err error) 
 // DB is a set of stores in one database. It is safe for concurrent use.
 type DB struct {
 	store.Set
-	health *health
+	health  *health
+	queries []string
 }
 
-// New prepares the statements of all stores, unless the dialect says otherwise. The database must be migrated. Writes use
-// write, where BeginTx must begin a transaction that can write; everything else uses read. Both may be the same pool. The
-// caller closes them.
-func New(ctx context.Context, read, write *sql.DB, d Dialect) (*DB, error) {
-	p := &preparer{ctx: ctx, read: read, write: write, dialect: d}
+// New returns the stores in a database, which must be migrated before they are used. Writes use write, where BeginTx must begin a
+// transaction that can write; everything else uses read. Both may be the same pool. The connections should keep the statements that
+// they prepare. The caller closes them.
+func New(read, write *sql.DB, d Dialect) *DB {
+	p := &queries{read: read, write: write, dialect: d}
 	accounts, factors, outbox := newAccounts(p), newFactors(p), newOutbox(p)
 	accounts.joins = joins{factors, outbox}
-	db := &DB{store.Set{
+	db := &DB{Set: store.Set{
 		Sessions: newSessions(p, accounts), Accounts: accounts, Tokens: newTokens(p), Throttles: newThrottles(p),
 		Sealed: newKeys(p), Audit: newEvents(p), Factors: factors, Signins: newSignins(p), Links: newLinks(p), Grants: newGrants(p),
 		Mail: outbox, Webhooks: newWebhooks(p),
-	}, newHealth(p)}
-	if p.err != nil {
-		return nil, fmt.Errorf("prepare statement: %w", p.err)
-	}
-	return db, nil
+	}, health: newHealth(p)}
+	db.queries = p.all
+	return db
 }
+
+// Queries returns the statements of the stores, without those that are put together for a call.
+func (db *DB) Queries() []string { return db.queries }
 
 // Ping reads from the database and commits a write to it. An error means that one of them isn't possible now.
 func (db *DB) Ping(ctx context.Context) error { return db.health.ping(ctx) }
 
-// preparer prepares statements, and keeps the first error.
-type preparer struct {
-	ctx         context.Context
+// queries makes the statements of a dialect.
+type queries struct {
 	read, write *sql.DB
 	dialect     Dialect
-	err         error
+	all         []string // what was made
 }
 
-func (p *preparer) row(query string) rowQuery       { return rowQuery(p.dialect.Named(query)) }
-func (p *preparer) reading(query string) *statement { return p.prepare(p.read, query) }
-func (p *preparer) writing(query string) *statement { return p.prepare(p.write, query) }
+func (p *queries) row(query string) rowQuery       { return rowQuery(p.named(query)) }
+func (p *queries) reading(query string) *statement { return p.on(p.read, query) }
+func (p *queries) writing(query string) *statement { return p.on(p.write, query) }
 
-func (p *preparer) prepare(db *sql.DB, query string) *statement {
+func (p *queries) on(db *sql.DB, query string) *statement {
+	return &statement{db: db, query: p.named(query), undone: p.dialect.Undone}
+}
+
+func (p *queries) named(query string) string {
 	query = p.dialect.Named(query)
-	s := &statement{db: db, query: query, undone: p.dialect.Undone}
-	if p.err == nil && !p.dialect.Unprepared {
-		s.prepared, p.err = db.PrepareContext(p.ctx, query)
-	}
-	return s
+	p.all = append(p.all, query)
+	return query
 }
 
 // alone is the condition of a statement that must not run twice at the same time.
-func (p *preparer) alone() string {
+func (p *queries) alone() string {
 	if p.dialect.Alone == "" {
 		return ""
 	}
@@ -160,7 +159,7 @@ func (p *preparer) alone() string {
 }
 
 // locking returns the statement, or nil if the dialect doesn't need it.
-func (p *preparer) locking(query string) *statement {
+func (p *queries) locking(query string) *statement {
 	if query == "" {
 		return nil
 	}
@@ -203,15 +202,15 @@ func (t tx) exec(statement *statement, args ...any) (int, error) {
 	if statement == nil {
 		return 0, nil
 	}
-	return affected(statement.within(t).ExecContext(t.ctx, args...))
+	return affected(t.sql.ExecContext(t.ctx, statement.query, args...))
 }
 
 func (t tx) query(statement *statement, args ...any) (*sql.Rows, error) {
-	return statement.within(t).QueryContext(t.ctx, args...)
+	return t.sql.QueryContext(t.ctx, statement.query, args...)
 }
 
 func (t tx) queryRow(statement *statement, args ...any) *sql.Row {
-	return statement.within(t).QueryRowContext(t.ctx, args...)
+	return t.sql.QueryRowContext(t.ctx, statement.query, args...)
 }
 
 func affected(result sql.Result, err error) (int, error) {

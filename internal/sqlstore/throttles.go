@@ -17,7 +17,7 @@ type throttles struct {
 	lock, load, put, delete, deleteExpired *statement
 }
 
-func newThrottles(p *preparer) *throttles {
+func newThrottles(p *queries) *throttles {
 	return &throttles{
 		write: p.write, dialect: p.dialect,
 

@@ -23,7 +23,7 @@ type tokens struct {
 
 const tokenColumns = `id, public_id, user_id, epoch, kind, name, scopes, created, used, expires, ip, agent, data, version`
 
-func newTokens(p *preparer) *tokens {
+func newTokens(p *queries) *tokens {
 	const live = ` FROM tokens WHERE user_id = $1 AND kind = $2 AND (expires = 0 OR expires > $3) AND id <> $4`
 	return &tokens{
 		read: p.read, write: p.write, dialect: p.dialect,

@@ -28,9 +28,8 @@ func (s *sessions) Touch(ctx context.Context, uses []session.LastUse) error {
 }
 
 func (s *sessions) touchEach(t tx, uses []session.LastUse) error {
-	touch := s.touch.within(t)
 	for _, use := range uses {
-		if _, err := touch.ExecContext(t.ctx, use.ID[:], use.At, use.Expires); err != nil {
+		if _, err := t.exec(s.touch, use.ID[:], use.At, use.Expires); err != nil {
 			return err
 		}
 	}

@@ -25,7 +25,7 @@ type userQuery struct {
 const listWidth = 3
 
 // users returns the query for a user u that selects other columns before the user's.
-func (p *preparer) users(others, from string) *userQuery {
+func (p *queries) users(others, from string) *userQuery {
 	q := &userQuery{whole: p.dialect.Named(`SELECT ` + others + userColumns(p.dialect) + from)}
 	if p.dialect.CostlySubqueries {
 		q.brief = p.dialect.Named(`SELECT ` + others + userFields + `, ` + inGroup + ` OR ` + hasOwn + from)

@@ -23,7 +23,7 @@ type webhooks struct {
 
 const endpointColumns = `url, position, tries, due, dropped`
 
-func newWebhooks(p *preparer) *webhooks {
+func newWebhooks(p *queries) *webhooks {
 	w := &webhooks{
 		write: p.write, dialect: p.dialect,
 

@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"sync"
 	"sync/atomic"
@@ -30,7 +29,6 @@ type Counter struct {
 	pending    bool   // this call has begun to commit
 	nextNumber uint32 // the number that this commit will have
 	lost       bool   // the file or its index is no longer the one that other processes use
-	hold       io.Closer
 }
 
 // count is a state of the log, and how many commits led to it.
@@ -42,37 +40,25 @@ type count struct {
 // New returns a Counter. moved reports whether the database file was removed or replaced.
 func New(moved func() bool) *Counter { return &Counter{moved: moved} }
 
-// Open begins to count the commits to the database file at path, or returns an error where that isn't possible. It opens a
-// connection by hold, which stays open until Close: the last connection that closes removes the -shm file, and the next one
-// would make a new one. Calling Open again does nothing.
-func (c *Counter) Open(path string, hold func() (io.Closer, error)) error {
+// Open begins to count the commits to the database file at path, or returns an error where that isn't possible. It calls read, which
+// reads from the database over a connection that stays open as long as commits are counted: the last connection that closes removes
+// the -shm file, and the next one would make a new one. Calling Open again does nothing.
+func (c *Counter) Open(path string, read func() error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.index.Load() != nil {
 		return nil
 	}
-	held, err := hold()
-	if err != nil {
-		return fmt.Errorf("keep the database open: %w", err)
+	if err := read(); err != nil {
+		return fmt.Errorf("read the database: %w", err)
 	}
 	index, err := mapIndex(path)
 	if err != nil {
-		return errors.Join(fmt.Errorf("count commits: %w", err), held.Close())
+		return fmt.Errorf("count commits: %w", err)
 	}
-	c.hold = held
 	c.last.Store(&count{header: index.read()})
 	c.index.Store(index)
 	return nil
-}
-
-// Close closes the connection that Open opened.
-func (c *Counter) Close() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.hold == nil {
-		return nil
-	}
-	return c.hold.Close()
 }
 
 // Seen returns the number of commits, and how many of them others made. ok is false while a commit of its own is in progress,
