@@ -30,16 +30,22 @@ func (b *bench) purge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var from, to int
+	if err := db.QueryRowContext(ctx, count).Scan(&from); err != nil {
+		return err
+	}
 	c, err := b.start(ctx, s)
 	if err != nil {
 		return err
 	}
 	defer c.stop()
-	var from, to int
-	began := time.Now()
-	if err := db.QueryRowContext(ctx, count).Scan(&from); err != nil {
-		return err
+	for to = from; to == from; { // until purging has begun
+		if err := db.QueryRowContext(ctx, count).Scan(&to); err != nil {
+			return err
+		}
 	}
+	began := time.Now()
+	from = to
 	conns := c.connect(1)
 	defer closeAll(conns)
 	me := [][]byte{request("GET", "/api/me", c.served.Addr, c.served.Credentials[0], "")}

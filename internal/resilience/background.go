@@ -3,6 +3,7 @@ package resilience
 import (
 	"cmp"
 	"context"
+	"math/rand/v2"
 	"time"
 )
 
@@ -11,6 +12,11 @@ const (
 	FlushEvery = 5 * time.Second
 	// BackgroundTimeout limits a call of a store that no request waits for.
 	BackgroundTimeout = 5 * time.Second
+
+	// The first purge waits for a random time between these, so that a program is ready before, and programs that start together don't
+	// purge together.
+	purgeFirst  = time.Second
+	purgeLatest = 5 * time.Second
 
 	purgeEvery = time.Minute
 	purgeBatch = 200
@@ -37,7 +43,7 @@ type Background struct {
 
 // Run flushes and purges until ctx ends.
 func (b Background) Run(ctx context.Context) {
-	flush, purge := time.NewTicker(cmp.Or(b.Every, FlushEvery)), time.NewTimer(0)
+	flush, purge := time.NewTicker(cmp.Or(b.Every, FlushEvery)), time.NewTimer(purgeFirst+rand.N(purgeLatest-purgeFirst))
 	defer flush.Stop()
 	defer purge.Stop()
 	limit := cmp.Or(b.Batch, purgeBatch)

@@ -17,19 +17,22 @@ type backlog struct {
 	rows    int
 	each    time.Duration
 	fail    error
-	slow    time.Time // from then on a row takes a millisecond; zero: never
+	slow    time.Duration // after the first purge: from then on a row takes a millisecond; 0: never
 	limits  []int
 	working time.Duration
+	began   time.Time // the first purge
 }
 
 func (b *backlog) purge(_ context.Context, limit int) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.limits = append(b.limits, limit)
+	if b.limits = append(b.limits, limit); len(b.limits) == 1 {
+		b.began = time.Now()
+	}
 	if b.fail != nil {
 		return 0, b.fail
 	}
-	if !b.slow.IsZero() && time.Now().After(b.slow) {
+	if b.slow > 0 && time.Since(b.began) > b.slow {
 		b.each = time.Millisecond
 	}
 	n := min(limit, b.rows)
@@ -59,7 +62,6 @@ func (b *backlog) set(fail error) {
 func (b *backlog) work(t *testing.T, batch int) (took time.Duration) {
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	began := time.Now()
 	go func() {
 		defer close(done)
 		Background{Flush: func(context.Context) {}, Purge: b.purge, Batch: batch, Failed: func(context.Context, error) {}}.Run(ctx)
@@ -68,7 +70,7 @@ func (b *backlog) work(t *testing.T, batch int) (took time.Duration) {
 		time.Sleep(time.Millisecond)
 		synctest.Wait()
 	}
-	took = time.Since(began)
+	took = time.Since(b.began)
 	stop()
 	<-done
 	return took
@@ -100,7 +102,7 @@ func TestABacklogIsPurgedInBatchesThatGrow(t *testing.T) {
 // TestSlowBatchesShrink: once rows take long, batches become small again, and no smaller than at first.
 func TestSlowBatchesShrink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &backlog{rows: 100_000, each: 3 * time.Microsecond, slow: time.Now().Add(100 * time.Millisecond)}
+		b := &backlog{rows: 100_000, each: 3 * time.Microsecond, slow: 100 * time.Millisecond}
 		b.work(t, 100)
 		if most, last := slices.Max(b.limits), b.limits[len(b.limits)-2]; most < 1000 || last != 100 {
 			t.Errorf("batches of up to %d rows, in the end %d", most, last)
@@ -108,16 +110,27 @@ func TestSlowBatchesShrink(t *testing.T) {
 	})
 }
 
-// TestAPurgeThatFailsWaits for a minute, and begins with a small batch.
+// TestAPurgeThatFailsWaits for a minute, and begins with a small batch. So does the first one, for some seconds.
 func TestAPurgeThatFailsWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
 		b := &backlog{rows: 100_000, each: time.Microsecond}
 		var failed atomic.Int32
+		began := time.Now()
 		go Background{Flush: func(context.Context) {}, Purge: b.purge, Failed: func(context.Context, error) { failed.Add(1) }}.Run(ctx)
-		time.Sleep(3 * time.Millisecond)
+		time.Sleep(purgeFirst - time.Millisecond)
 		synctest.Wait()
+		if len(b.limits) > 0 {
+			t.Error("the start of the program is a purge")
+		}
+		for len(b.limits) == 0 { // until the end of the test's time, if there is none
+			time.Sleep(time.Millisecond)
+			synctest.Wait()
+		}
+		if waited := time.Since(began); waited > purgeLatest {
+			t.Errorf("the first purge was after %v", waited)
+		}
 		b.set(errors.New("away"))
 		time.Sleep(time.Second)
 		synctest.Wait()
