@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 
 	"golang.org/x/text/language"
@@ -28,6 +29,11 @@ const Default = "en"
 
 // Catalogue has the texts. It is safe for concurrent use.
 type Catalogue struct {
+	content func() *content
+}
+
+// content are the texts of a catalogue.
+type content struct {
 	texts   map[string]map[string]string // by language and key
 	builtIn map[string]string            // those of Default before a folder's
 	names   []string                     // of the languages, Default first
@@ -35,10 +41,30 @@ type Catalogue struct {
 }
 
 // Load returns the built-in texts, over which it lays those of a folder: one JSON file for each language, such as de.json, which
-// has texts by their keys. A file of a language that isn't built in must have all of them. dir "" is no folder. It is an error if a
-// text has other placeholders than the built-in one.
+// has texts by their keys. A file of a language that isn't built in must have all of them. dir "" is no folder: the built-in texts are
+// read when the first is needed. It is an error if a text has other placeholders than the built-in one.
 func Load(dir string) (*Catalogue, error) {
-	c := &Catalogue{texts: map[string]map[string]string{}}
+	if dir == "" {
+		return &Catalogue{standard}, nil
+	}
+	c, err := load(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Catalogue{func() *content { return c }}, nil
+}
+
+// standard returns the built-in texts.
+var standard = sync.OnceValue(func() *content {
+	c, err := load("")
+	if err != nil {
+		panic(err) // they are embedded
+	}
+	return c
+})
+
+func load(dir string) (*content, error) {
+	c := &content{texts: map[string]map[string]string{}}
 	for _, name := range []string{Default, "de"} {
 		given := map[string]string{}
 		for _, file := range []string{name + ".json", "pages/" + name + ".json"} {
@@ -70,7 +96,7 @@ func Load(dir string) (*Catalogue, error) {
 	return c, nil
 }
 
-func (c *Catalogue) overlay(dir string) error {
+func (c *content) overlay(dir string) error {
 	if dir == "" {
 		return nil
 	}
@@ -103,7 +129,7 @@ func (c *Catalogue) overlay(dir string) error {
 }
 
 // add lays given texts over those that there are.
-func (c *Catalogue) add(name string, given map[string]string) error {
+func (c *content) add(name string, given map[string]string) error {
 	texts := c.texts[name]
 	if texts == nil {
 		texts = map[string]string{}
@@ -144,7 +170,7 @@ func isPluralForm(key string) bool {
 }
 
 // model returns the text of the default language with whose placeholders a text must agree.
-func (c *Catalogue) model(key string) (text string, known bool) {
+func (c *content) model(key string) (text string, known bool) {
 	if isPluralForm(key) {
 		key = key[:strings.LastIndexByte(key, '.')] + ".other"
 	}
@@ -178,7 +204,7 @@ func check(key, text string) error {
 }
 
 // Languages returns the names of the languages, the default one first.
-func (c *Catalogue) Languages() []string { return slices.Clone(c.names) }
+func (c *Catalogue) Languages() []string { return slices.Clone(c.content().names) }
 
 // maxAccept is how much of an Accept-Language header is read, in bytes.
 const maxAccept = 200
@@ -196,11 +222,12 @@ func (c *Catalogue) Find(accept string) string {
 	if err != nil || len(tags) == 0 {
 		return ""
 	}
-	_, i, confidence := c.matcher.Match(tags...)
+	all := c.content()
+	_, i, confidence := all.matcher.Match(tags...)
 	if confidence == language.No {
 		return ""
 	}
-	return c.names[i]
+	return all.names[i]
 }
 
 // cookie keeps the language that a person has chosen on the pages, which set it.
@@ -234,7 +261,7 @@ func prefer(r *http.Request, cookie, others string) string {
 // Section returns the texts of a language whose keys begin with a prefix.
 func (c *Catalogue) Section(name, prefix string) map[string]string {
 	out := map[string]string{}
-	for key, text := range c.texts[name] {
+	for key, text := range c.content().texts[name] {
 		if strings.HasPrefix(key, prefix) {
 			out[key] = text
 		}
@@ -247,7 +274,7 @@ func (c *Catalogue) Section(name, prefix string) map[string]string {
 func (c *Catalogue) Said(name, prefix string) map[string]string {
 	out := map[string]string{}
 	for key, text := range c.Section(name, prefix) {
-		if sentence, ok := c.builtIn[key]; ok && sentence != text {
+		if sentence, ok := c.content().builtIn[key]; ok && sentence != text {
 			out[sentence] = text
 		}
 	}
@@ -268,9 +295,10 @@ func Direction(name string) string {
 
 // Raw returns a text with its placeholders. A language that there isn't is the default one. It panics if there is no such key.
 func (c *Catalogue) Raw(name, key string) string {
-	texts, ok := c.texts[name]
+	all := c.content().texts
+	texts, ok := all[name]
 	if !ok {
-		texts = c.texts[Default]
+		texts = all[Default]
 	}
 	text, ok := texts[key]
 	if !ok {

@@ -18,6 +18,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/cloakroom-auth/cloakroom/internal/texts"
 )
@@ -54,10 +55,16 @@ var headers = map[string]string{
 
 // Site serves the pages. It is safe for concurrent use.
 type Site struct {
-	texts     *texts.Catalogue
+	texts *texts.Catalogue
+	files map[string]file // by path: those of the look
+	made  func() (*made, error)
+}
+
+// made is what is made of the texts when the first page is asked for.
+type made struct {
 	documents map[string][]byte // by language
-	files     map[string]file   // by path: those that aren't in the build
-	words     map[string]file   // the texts by language
+	files     map[string]file   // by path: the texts
+	words     map[string]file   // the same by language
 }
 
 // file is an answer that caches may keep for a year: its path has a hash of its body.
@@ -84,11 +91,18 @@ func Handler() *Site {
 // New returns the pages in the languages of a catalogue. It is an error if the look can't be had; the error then begins with the name of
 // the field that is wrong.
 func New(catalogue *texts.Catalogue, l Look) (*Site, error) {
-	s := &Site{texts: catalogue, documents: map[string][]byte{}, files: map[string]file{}, words: map[string]file{}}
+	s := &Site{texts: catalogue, files: map[string]file{}}
 	common, styles, err := s.dress(l)
 	if err != nil {
 		return nil, err
 	}
+	s.made = sync.OnceValues(func() (*made, error) { return makeDocuments(catalogue, common, styles) })
+	return s, nil
+}
+
+// makeDocuments makes what depends on the language. common is what all documents say, and styles are the paths of style sheets.
+func makeDocuments(catalogue *texts.Catalogue, common look, styles []string) (*made, error) {
+	m := &made{documents: map[string][]byte{}, files: map[string]file{}, words: map[string]file{}}
 	common.Languages = map[string]string{}
 	for _, name := range catalogue.Languages() {
 		common.Languages[name] = catalogue.Raw(name, "pages.language")
@@ -109,8 +123,8 @@ func New(catalogue *texts.Catalogue, l Look) (*Site, error) {
 		}
 		in := common
 		in.Language, in.Unloaded = name, catalogue.Raw(name, "pages.unloaded")
-		s.words[name] = file{body: words, contentType: "application/json"}
-		in.Texts = s.add("texts-"+name, ".json", s.words[name])
+		m.words[name] = file{body: words, contentType: "application/json"}
+		in.Texts = add(m.files, "texts-"+name, ".json", m.words[name])
 		look, err := json.Marshal(in)
 		if err != nil {
 			return nil, err
@@ -122,9 +136,9 @@ func New(catalogue *texts.Catalogue, l Look) (*Site, error) {
 		for i, path := range styles {
 			values[styleName(i)] = path
 		}
-		s.documents[name] = fill(shell, values)
+		m.documents[name] = fill(shell, values)
 	}
-	return s, nil
+	return m, nil
 }
 
 // dress reads a look, and returns what the documents of all languages say about it, and the paths of its style sheets.
@@ -141,21 +155,21 @@ func (s *Site) dress(l Look) (common look, styles []string, err error) {
 		if err != nil {
 			return look{}, nil, err
 		}
-		styles = append(styles, s.add("accent", ".css", file{body: style, contentType: contentTypes[".css"]}))
+		styles = append(styles, add(s.files, "accent", ".css", file{body: style, contentType: contentTypes[".css"]}))
 	}
 	style, err := l.readStyle()
 	if err != nil {
 		return look{}, nil, err
 	}
 	if style != nil {
-		styles = append(styles, s.add("style", ".css", file{body: style, contentType: contentTypes[".css"]}))
+		styles = append(styles, add(s.files, "style", ".css", file{body: style, contentType: contentTypes[".css"]}))
 	}
 	logo, extension, err := l.readLogo()
 	if err != nil {
 		return look{}, nil, err
 	}
 	if extension != "" {
-		common.Logo = s.add("logo", extension, logo)
+		common.Logo = add(s.files, "logo", extension, logo)
 	}
 	return common, styles, nil
 }
@@ -176,11 +190,11 @@ type look struct {
 	Unloaded  string            `json:"unloaded"`
 }
 
-// add keeps a file, and returns its path, which has a hash of its content.
-func (s *Site) add(name, extension string, f file) (path string) {
+// add puts a file into files, and returns its path, which has a hash of its content.
+func add(files map[string]file, name, extension string, f file) (path string) {
 	sum := sha256.Sum256(f.body)
 	path = assets + name + "-" + base64.RawURLEncoding.EncodeToString(sum[:6]) + extension
-	s.files[path] = f
+	files[path] = f
 	return path
 }
 
@@ -194,7 +208,7 @@ func (s *Site) Match(path string) bool {
 	return ok
 }
 
-// otherTexts matches paths of texts. A node that another node's document leads to, while texts or versions are being replaced, answers
+// otherTexts matches paths of texts, and none of the build. A node that another node's document leads to, while texts or versions are being replaced, answers
 // with its own texts, which no cache may keep: a page without words would be worse.
 var otherTexts = regexp.MustCompile(`^` + assets + `texts-([a-zA-Z0-9-]{2,35})-[\w-]{8}\.json$`)
 
@@ -236,21 +250,33 @@ func (s *Site) file(r *http.Request) (file, error) {
 	if f, ok := s.files[r.URL.Path]; ok {
 		return f, nil
 	}
-	if m := otherTexts.FindStringSubmatch(r.URL.Path); m != nil {
-		f, ok := s.words[m[1]]
-		if !ok {
-			f = s.words[texts.Default]
-		}
-		f.replaced = true
-		return f, nil
+	name, ok := built(r.URL.Path)
+	if ok && name != document {
+		body, err := dist.ReadFile(name)
+		return file{body: body, contentType: contentTypes[path.Ext(name)]}, err
 	}
-	name, _ := built(r.URL.Path)
-	if name == document {
+	made, err := s.made()
+	switch {
+	case err != nil:
+		return file{}, err
+	case ok:
 		language := s.texts.Match(texts.AcceptPage(r))
-		return file{body: s.documents[language], contentType: contentTypes[".html"]}, nil
+		return file{body: made.documents[language], contentType: contentTypes[".html"]}, nil
 	}
-	body, err := dist.ReadFile(name)
-	return file{body: body, contentType: contentTypes[path.Ext(name)]}, err
+	return made.text(r.URL.Path), nil
+}
+
+// text returns the texts at a path that otherTexts matches.
+func (m *made) text(path string) file {
+	if f, ok := m.files[path]; ok {
+		return f
+	}
+	f, ok := m.words[otherTexts.FindStringSubmatch(path)[1]]
+	if !ok {
+		f = m.words[texts.Default]
+	}
+	f.replaced = true
+	return f
 }
 
 // refuse answers with a problem in the API's format. Its request_id is the X-Request-Id header that the answer already has.
