@@ -55,7 +55,13 @@ func own(path string) home { return home{path: path, dialect: dialect} }
 func (h home) migrate(ctx context.Context) (applied []string, err error) {
 	inspected := pool(resolve(h.path), inspecting)
 	defer inspected.Close()
-	return h.migrateIfOld(ctx, inspected)
+	if applied, err = h.migrateIfOld(ctx, inspected); err != nil {
+		return nil, err
+	}
+	if _, err := countTables(ctx, inspected); err != nil {
+		return nil, fmt.Errorf("open %s: %w", h.path, explain(err))
+	}
+	return applied, nil
 }
 
 // migrateIfOld runs the migrations if the schema lacks any, which it asks through a pool that inspects the file.
@@ -177,7 +183,11 @@ func seal(ctx context.Context, db *sql.DB, version int64) error {
 func (h home) fileVersion(ctx context.Context, path string) (int64, error) {
 	db := pool(path, inspecting)
 	defer db.Close()
-	return h.inspect(ctx, db)
+	have, err := h.inspect(ctx, db)
+	if err == nil {
+		_, err = countTables(ctx, db)
+	}
+	return have, err
 }
 
 func (h home) inspect(ctx context.Context, db *sql.DB) (int64, error) {
@@ -195,18 +205,33 @@ func (h home) version(ctx context.Context, db *sql.DB) (int64, error) {
 	return version(ctx, db)
 }
 
-// version returns the version of the schema: 0 for an empty file. A file of another program is an error.
+// version returns the version of the schema: 0 for an empty file. A file of another program is an error. What it asks of a file of this
+// program is in the file's header, for which SQLite doesn't read the schema.
 func version(ctx context.Context, db *sql.DB) (have int64, err error) {
-	var id, tables int64
-	err = db.QueryRowContext(ctx, `SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
-		FROM pragma_application_id, pragma_user_version`).Scan(&id, &have, &tables)
-	switch {
-	case err != nil:
+	tx, err := db.BeginTx(ctx, nil) // another process may migrate in between
+	if err != nil {
 		return 0, err
-	case id == 0 && have == 0 && tables == 0:
-		return 0, nil
-	case id != applicationID:
-		return 0, errors.New("this is another program's database")
 	}
-	return have, nil
+	defer tx.Rollback()
+	var id int64
+	err = tx.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id)
+	if err == nil {
+		err = tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&have)
+	}
+	if err != nil || id == applicationID {
+		return have, err
+	}
+	tables, err := countTables(ctx, tx)
+	if err == nil && (id != 0 || have != 0 || tables != 0) {
+		err = errors.New("this is another program's database")
+	}
+	return 0, err
+}
+
+// countTables returns how many tables, indexes and triggers there are. A schema that is damaged is an error.
+func countTables(ctx context.Context, in interface {
+	QueryRowContext(context.Context, string, ...any) *sql.Row
+}) (n int, err error) {
+	err = in.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&n)
+	return n, err
 }

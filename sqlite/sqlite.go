@@ -69,6 +69,9 @@ func (h home) open(ctx context.Context) (*DB, error) {
 	d.AcquireReader, d.ReadRow = limit.acquire, db.rows.read
 	db.health = sqlstore.New(db.read, db.write, d)
 	db.Set = db.health.Set
+	if _, err := countTables(ctx, db.read); err != nil { // on a connection that the stores will use
+		return nil, errors.Join(fmt.Errorf("open %s: %w", h.path, explain(err)), db.Close())
+	}
 	return db, nil
 }
 
@@ -119,8 +122,8 @@ func (db *DB) Commits(ctx context.Context) (CommitCounter, error) {
 // count begins to count the commits.
 func (db *DB) count(ctx context.Context) error {
 	return db.commits.Open(db.file.real, func() error {
-		var tables int
-		return db.held.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables)
+		var version int
+		return db.held.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version)
 	})
 }
 
