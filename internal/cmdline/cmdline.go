@@ -45,6 +45,7 @@ import (
 	"fmt"
 	"iter"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -103,25 +104,26 @@ func New(name, help, prefix string, target any) *Command {
 func (c *Command) read(fields reflect.Value) {
 	for i := range fields.NumField() {
 		field, target := fields.Type().Field(i), fields.Field(i)
-		_, isCommand := field.Tag.Lookup("cmd")
-		_, isArgument := field.Tag.Lookup("arg")
+		tags := tagsOf(field)
+		_, isCommand := tags["cmd"]
+		_, isArgument := tags["arg"]
 		switch {
 		case field.Anonymous:
 			c.read(target)
 		case isCommand:
-			part := &Command{Name: nameOf(field), Help: field.Tag.Get("help"), Parent: c, target: target, prefix: c.prefix}
+			part := &Command{Name: nameOf(field, tags), Help: tags["help"], Parent: c, target: target, prefix: c.prefix}
 			if d, ok := target.Addr().Interface().(interface{ Help() string }); ok {
 				part.Detail = d.Help()
 			}
 			part.read(target)
 			c.Commands = append(c.Commands, part)
 		case isArgument:
-			v := newValue(field, target)
-			_, optional := field.Tag.Lookup("optional")
+			v := newValue(field, tags, target)
+			_, optional := tags["optional"]
 			v.Required = !optional && v.Default == ""
 			c.Arguments = append(c.Arguments, v)
 		default:
-			c.Flags = append(c.Flags, newFlag(field, target, c.prefix))
+			c.Flags = append(c.Flags, newFlag(field, tags, target, c.prefix))
 		}
 	}
 	if len(c.Commands) > 0 && len(c.Arguments) > 0 {
@@ -150,27 +152,43 @@ func validators(t reflect.Type) int {
 	return n
 }
 
-func newFlag(field reflect.StructField, target reflect.Value, prefix string) *Flag {
-	f := &Flag{Value: *newValue(field, target), Short: field.Tag.Get("short"), xor: field.Tag.Get("xor")}
-	_, f.Negatable = field.Tag.Lookup("negatable")
-	_, f.Hidden = field.Tag.Lookup("hidden")
-	_, f.Required = field.Tag.Lookup("required")
-	if field.Tag.Get("env") != "-" && f.Name != helpFlag {
+// tagsOf returns the tags of a field by their names.
+func tagsOf(field reflect.StructField) map[string]string {
+	tags := map[string]string{}
+	for rest := string(field.Tag); rest != ""; {
+		name, after, _ := strings.Cut(rest, ":")
+		quoted, err := strconv.QuotedPrefix(after)
+		if err == nil {
+			tags[name], err = strconv.Unquote(quoted)
+		}
+		if err != nil {
+			panic(fmt.Sprintf("cmdline: the tags of %s: %v", field.Name, err))
+		}
+		rest = strings.TrimLeft(after[len(quoted):], " ")
+	}
+	return tags
+}
+
+func newFlag(field reflect.StructField, tags map[string]string, target reflect.Value, prefix string) *Flag {
+	f := &Flag{Value: *newValue(field, tags, target), Short: tags["short"], xor: tags["xor"]}
+	_, f.Negatable = tags["negatable"]
+	_, f.Hidden = tags["hidden"]
+	_, f.Required = tags["required"]
+	if tags["env"] != "-" && f.Name != helpFlag {
 		f.Variable = prefix + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 	}
 	return f
 }
 
-func newValue(field reflect.StructField, target reflect.Value) *Value {
-	tag := field.Tag
+func newValue(field reflect.StructField, tags map[string]string, target reflect.Value) *Value {
 	v := &Value{
-		Name: nameOf(field), Help: tag.Get("help"), Placeholder: tag.Get("placeholder"), Default: tag.Get("default"),
-		Standard: tag.Get("standard"), target: target, separator: ",", isPath: tag.Get("type") == "path",
+		Name: nameOf(field, tags), Help: tags["help"], Placeholder: tags["placeholder"], Default: tags["default"],
+		Standard: tags["standard"], target: target, separator: ",", isPath: tags["type"] == "path",
 	}
-	if enum := tag.Get("enum"); enum != "" {
+	if enum := tags["enum"]; enum != "" {
 		v.Enum = strings.Split(enum, ",")
 	}
-	if sep := tag.Get("sep"); sep != "" {
+	if sep := tags["sep"]; sep != "" {
 		v.separator = sep
 	}
 	if !field.IsExported() || !readable(v.element()) {
@@ -252,8 +270,8 @@ func (c *Command) Leaves() iter.Seq[*Command] {
 	}
 }
 
-func nameOf(field reflect.StructField) string {
-	if name := field.Tag.Get("name"); name != "" {
+func nameOf(field reflect.StructField, tags map[string]string) string {
+	if name := tags["name"]; name != "" {
 		return name
 	}
 	return FlagName(field.Name)
