@@ -35,6 +35,8 @@ var (
 		"The provider doesn't answer just now. Try again later, or sign in another way.")
 	errOwnFactor = problem.New(http.StatusForbidden, "own_factor_required",
 		"This account has a password or another factor of its own. Show that instead.")
+	errLastPasskey = problem.New(http.StatusConflict, "last_way_in",
+		"This passkey is the only way to sign in to the account. Set a password, or add another passkey or a link first.")
 	errLastWayIn = problem.New(http.StatusConflict, "last_way_in",
 		"This link is the only way to sign in to the account. Set a password, or add a passkey or another link first.")
 )
@@ -496,23 +498,41 @@ func (c *call) signUpAtProvider(p *oidc.Provider, claims *oidc.Claims) (*account
 		return nil, c.recordFailure(p, noAccount, errors.New("there is no administrator yet"))
 	}
 	first, last := splitName(claims.Name)
-	u, err := c.create(account.NewUser{Email: email, FirstName: first, LastName: last, NoPassword: true}, usernames(p, claims))
+	u, err := c.create(account.NewUser{FirstName: first, LastName: last, NoPassword: true}, usernames(p, claims))
 	if err != nil {
 		return nil, err
 	}
 	err = c.api.Links.Add(c.ctx(), newLink(u.ID, claims))
 	if err == nil {
 		c.api.Audit.Record(c.ctx(), audit.UserKinds.Created, slog.String("user", u.ID), slog.String("login", shorten(u.Username)), slog.String("provider", p.Name))
-		return u, nil
+		return c.giveEmail(u, email)
 	}
-	// Another request was first, or nothing is known; the account has no way in.
-	if failed := c.api.Accounts.Delete(c.ctx(), u.ID); failed != nil {
+	// Another request was first, or nothing is known; the account has no way in. The browser may be gone.
+	ctx, cancel := c.afterwards()
+	defer cancel()
+	if failed := c.api.Accounts.Delete(ctx, u.ID); failed != nil {
 		return nil, failed
 	}
 	if errors.Is(err, federation.ErrExists) {
 		err = attemptLost
 	}
 	return nil, err
+}
+
+// giveEmail gives a user who has been made just now an address, unless it can't be one or another request was first. That comes after the
+// link: an account that an interruption has left without one must not keep its person out, who would be told that the address has an account.
+func (c *call) giveEmail(u *account.User, email string) (*account.User, error) {
+	if email == "" {
+		return u, nil
+	}
+	with, err := c.api.Accounts.Edit(c.ctx(), u.ID, func(u *account.User) error {
+		u.Email = email
+		return nil
+	})
+	if _, wrong := errors.AsType[*account.InvalidError](err); wrong {
+		return u, nil
+	}
+	return with, err
 }
 
 func newLink(user string, claims *oidc.Claims) *federation.Link {
@@ -529,7 +549,7 @@ func (c *call) create(n account.NewUser, usernames []string) (u *account.User, e
 			return u, err
 		}
 		if len(wrong.Fields["username"]) == 0 { // another field is wrong, so no other username helps
-			n.Email, n.FirstName, n.LastName = "", "", ""
+			n.FirstName, n.LastName = "", ""
 		}
 	}
 	return nil, err
@@ -563,15 +583,20 @@ func splitName(name string) (first, last string) {
 func (c *call) callerOf(a *attempt) (*auth.Identity, error) {
 	who, err := auth.Identify(c.ctx())
 	if err != nil {
-		if _, isProblem := errors.AsType[*problem.Problem](err); isProblem {
-			err = attemptLost
-		}
-		return nil, err
+		return nil, unlessOutage(err, attemptLost)
 	}
 	if who.Session == nil || who.Session.ID != a.Session || who.User.ID != a.User {
 		return nil, attemptLost
 	}
 	return who, nil
+}
+
+// unlessOutage returns reason in place of a refusal. Any other error is an outage, and stays.
+func unlessOutage(err error, reason failed) error {
+	if _, refused := errors.AsType[*problem.Problem](err); refused {
+		return reason
+	}
+	return err
 }
 
 // linkAccount links the account at the provider to the caller, who was fully fresh when the attempt began.
@@ -591,7 +616,7 @@ func (c *call) linkAccount(p *oidc.Provider, a *attempt, claims *oidc.Claims) er
 	c.who, c.needs = who, needsSession
 	c.undoIfEnded(func(ctx context.Context) error { return c.api.Links.Remove(ctx, l.User, l.ID, 0) })
 	if err := c.checkStillSignedIn(); err != nil {
-		return attemptLost
+		return unlessOutage(err, attemptLost)
 	}
 	c.api.Audit.Record(c.ctx(), audit.ProviderKinds.Linked, slog.String("user", l.User), slog.String("provider", p.Name))
 	c.notify(who.User, letters.ProviderLinked)

@@ -25,6 +25,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/federation"
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 	"github.com/cloakroom-auth/cloakroom/internal/oidc"
+	"github.com/cloakroom-auth/cloakroom/internal/passkey/passkeytest"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/storetest"
@@ -940,6 +941,28 @@ func TestTheLastWayInStays(t *testing.T) {
 	ok(t, c.send("DELETE", "/api/auth/links/"+id, nil))
 }
 
+// TestTheLastPasskeyStaysWithoutAnotherWayIn: a user who has no password keeps a passkey, or a link.
+func TestTheLastPasskeyStaysWithoutAnotherWayIn(t *testing.T) {
+	t.Attr("threat", "O09")
+	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
+		s := start(t, options{stores: open, providers: newProviders()})
+		u := s.with(s.user("ada"), func(u *account.User) { u.Password = "!" })
+		a, b := s.withPasskey(u, factor.Passkey), s.withPasskey(u, factor.Passkey)
+		s.withPasskey(u, factor.SecurityKey) // which doesn't sign in alone
+		remove := func(d *passkeytest.Device) *answer {
+			c := s.client()
+			ok(t, c.send("POST", "/api/auth/passkey/login", s.assertion(d)))
+			return c.send("DELETE", fmt.Sprintf("/api/auth/factors/%x", d.ID[:8]), nil)
+		}
+		ok(t, remove(a))
+		if r := remove(b); !isProblem(r, 409, "last_way_in") {
+			t.Errorf("the last passkey: %d %s", r.StatusCode, r.body)
+		}
+		s.linked(u, "ada-1")
+		ok(t, remove(b))
+	})
+}
+
 // TestReauthenticationAtAProvider counts for people who have nothing of their own to show, for their own link, and if the provider says
 // that they have authenticated just now.
 func TestReauthenticationAtAProvider(t *testing.T) {
@@ -1226,6 +1249,108 @@ func TestAFailedStoreCallDuringACallbackStartsNoSession(t *testing.T) {
 			if r.StatusCode == 503 && c.ticket() != "" {
 				t.Errorf("%s fails: the browser has a ticket", call)
 			}
+		}
+	}
+}
+
+// TestAnInterruptedSignUpKeepsNoOneOut: wherever the stores go away, the same person gets an account at the next attempt.
+func TestAnInterruptedSignUpKeepsNoOneOut(t *testing.T) {
+	t.Attr("threat", "J06")
+	for n := 1; ; n++ {
+		plan := &storetest.FaultPlan{}
+		inner := inMemory(t)
+		s, p := startWith(t, options{stores: func(*testing.T) stores { return faulty(inner, plan) }})
+		s.stores = inner
+		p.says(map[string]any{"sub": "ada-1", "email": "ada@example.com", "email_verified": true})
+		c := s.client()
+		back, _ := c.goTo(p, "example", nil)
+		*plan = storetest.FaultPlan{Call: n, Rest: true}
+		r := c.send("GET", back, nil)
+		calls := plan.Calls()
+		*plan = storetest.FaultPlan{}
+		if len(calls) < n {
+			if got := c.send("GET", "/api/me", nil).field("email"); got != "ada@example.com" || n < 5 {
+				t.Errorf("without an outage, after %d calls, the address is %v", len(calls), got)
+			}
+			break
+		}
+		if got := s.client().through(p, "example", nil); got != "/auth/account" {
+			t.Errorf("an outage begins at %s, which is answered %d; the next attempt lands at %s", calls[n-1], r.StatusCode, got)
+		}
+	}
+}
+
+// leftLinks is a link store whose browser has gone when it adds a link.
+type leftLinks struct {
+	federation.Store
+	leave func()
+}
+
+func (l *leftLinks) Add(ctx context.Context, link *federation.Link) error {
+	if l.leave == nil {
+		return l.Store.Add(ctx, link)
+	}
+	l.leave()
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// TestABrowserThatLeavesASignUpLeavesNoAccount behind, with which no one could do anything.
+func TestABrowserThatLeavesASignUpLeavesNoAccount(t *testing.T) {
+	t.Attr("threat", "J06")
+	var links *leftLinks
+	s, p := startWith(t, options{change: func(a *httpapi.API) {
+		links = &leftLinks{Store: a.Links}
+		a.Links = links
+	}})
+	p.says(map[string]any{"sub": "ada-1", "preferred_username": "ada"})
+	c := s.client()
+	back, _ := c.goTo(p, "example", nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	links.leave = cancel
+	q, err := http.NewRequestWithContext(ctx, "GET", s.public+back, nil)
+	must(t, err)
+	if answer, err := c.Do(q); err == nil {
+		_ = answer.Body.Close()
+		t.Fatalf("the browser has got an answer: %d", answer.StatusCode)
+	}
+	gone := func() bool {
+		_, err := s.stores.Accounts.Find(t.Context(), "ada")
+		return errors.Is(err, account.ErrNotFound)
+	}
+	for began := time.Now(); !gone(); time.Sleep(10 * time.Millisecond) {
+		if time.Since(began) > 20*time.Second {
+			t.Fatal("the account is left")
+		}
+	}
+}
+
+// TestAnOutageIsNoLostAttempt: a link that is asked for while the sessions can't be read is answered 503, and isn't made.
+func TestAnOutageIsNoLostAttempt(t *testing.T) {
+	t.Attr("threat", "J06")
+	for n := 1; ; n++ {
+		plan := &storetest.FaultPlan{}
+		inner := inMemory(t)
+		s, p := startWith(t, options{stores: func(*testing.T) stores { return faulty(inner, plan) }})
+		s.stores = inner
+		u := s.user("ada")
+		c := s.as(u)
+		back, _ := c.goTo(p, "example", map[string]any{"intent": "link"})
+		*plan = storetest.FaultPlan{Call: n}
+		r := c.send("GET", back, nil)
+		calls := plan.Calls()
+		*plan = storetest.FaultPlan{}
+		links, err := s.stores.Links.List(t.Context(), u.ID)
+		must(t, err)
+		if len(calls) < n {
+			if r.Header.Get("Location") != "/auth/account" || len(links) != 1 || n < 4 {
+				t.Errorf("without an outage, after %d calls: %d %s, %d links", len(calls), r.StatusCode, r.Header.Get("Location"), len(links))
+			}
+			break
+		}
+		done := r.Header.Get("Location") == "/auth/account"
+		if !done && !isProblem(r, 503, "unavailable") || done != (len(links) == 1) {
+			t.Errorf("%s fails: %d %s, and there are %d links", calls[n-1], r.StatusCode, r.Header.Get("Location"), len(links))
 		}
 	}
 }

@@ -84,9 +84,11 @@ func (c *call) proveByReset(u *account.User, mailedTo string) (*account.User, er
 	if mailedTo == "" || u.Email != mailedTo || u.HasProvenEmail() {
 		return u, nil
 	}
+	ctx, cancel := c.afterwards() // the link is used up
+	defer cancel()
 	service := admin.Service{Accounts: c.api.Accounts, Audit: c.api.Audit, SecondStep: c.api.Steps, Links: c.api.Links}
-	removed, err := service.RemoveWaysIn(c.ctx(), u, func() error {
-		now, err := c.api.Accounts.RevokeAllIfUnchanged(c.ctx(), u.ID, u.Epoch)
+	removed, err := service.RemoveWaysIn(ctx, u, func() error {
+		now, err := c.api.Accounts.RevokeAllIfUnchanged(ctx, u.ID, u.Epoch)
 		if err == nil {
 			u = now
 		}
@@ -96,7 +98,7 @@ func (c *call) proveByReset(u *account.User, mailedTo string) (*account.User, er
 		c.record(audit.SecondFactorKinds.Removed, u, slog.String("kind", "all"), slog.String("method", "reset"))
 	}
 	if err == nil {
-		_, err = c.api.Accounts.ProveEmail(c.ctx(), u.ID, u.Epoch, mailedTo)
+		_, err = c.api.Accounts.ProveEmail(ctx, u.ID, u.Epoch, mailedTo)
 	}
 	if errors.Is(err, account.ErrEpochChanged) { // another reset came between
 		return u, nil
