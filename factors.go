@@ -108,12 +108,13 @@ func (s *Server) RemoveFactor(ctx context.Context, u *account.User, id string) e
 		if f.ID != id {
 			continue
 		}
-		if _, _, err := s.factors.Remove(ctx, u, id, true, s.endForFactors); err != nil {
+		removed, _, err := s.factors.Remove(ctx, u, id, true, s.endForFactors)
+		if removed == nil {
 			return err
 		}
 		s.Audit.Record(ctx, audit.SecondFactorKinds.Removed, append(admin.AboutUser(u), slog.String("kind", string(f.Kind)), slog.String("factor", id))...)
 		s.tell(ctx, u, letters.FactorRemoved)
-		return s.Auth.DeleteRevoked(session.WithReason(ctx, endreason.Administrator), u.ID, nil)
+		return errors.Join(err, s.Auth.DeleteRevoked(session.WithReason(ctx, endreason.Administrator), u.ID, nil))
 	}
 	return ErrNoFactor
 }

@@ -158,13 +158,14 @@ func (s *Service) undoAdding(ctx context.Context, f *factor.Factor) {
 	}
 }
 
-// undoing returns the context in which a change that has failed is undone, though the request may be over.
+// undoing returns the context in which a change that has failed is undone, or one that counts is tidied up, though the request may be over.
 func undoing(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 }
 
 // Remove removes a factor, and ends everything from before. With the last factor the recovery codes and the wish for a second step
-// go. [ErrNotFound]; [ErrLast] unless forced.
+// go. [ErrNotFound]; [ErrLast] unless forced. It returns the factor also beside an error of a store if everything has ended, so that the
+// factor counts for nothing and only its row may be left.
 func (s *Service) Remove(ctx context.Context, u *account.User, id string, forced bool, end End) (removed *factor.Factor, c *Change, err error) {
 	c, p, err := s.settled(ctx, u, end)
 	if err != nil {
@@ -189,6 +190,8 @@ func (s *Service) Remove(ctx context.Context, u *account.User, id string, forced
 		s.undoRemoving(ctx, f)
 		return nil, nil, err
 	}
+	ctx, cancel := undoing(ctx) // the client may be gone
+	defer cancel()
 	return f, c, s.delete(ctx, f)
 }
 

@@ -182,12 +182,12 @@ func removeFactor(c *call, _ none) (none, error) {
 		return none{}, err
 	}
 	f, change, err := service.Remove(c.ctx(), c.who.User, c.r.PathValue("id"), false, c.endOthers)
-	if err != nil {
+	if f == nil {
 		return none{}, err
 	}
-	c.recordFactor(audit.SecondFactorKinds.Removed, c.who.User, f)
+	c.recordFactor(audit.SecondFactorKinds.Removed, c.who.User, f) // it counts for nothing any more, also if its row is left
 	c.afterChange(change, false)
-	return none{}, nil
+	return none{}, err
 }
 
 // checkOtherWayIn returns an error if a factor of the caller is a passkey, and nothing else signs in to the account alone.

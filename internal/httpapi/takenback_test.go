@@ -3,11 +3,13 @@ package httpapi_test
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/factor"
 	"github.com/cloakroom-auth/cloakroom/internal/passkey/passkeytest"
+	"github.com/cloakroom-auth/cloakroom/storetest"
 )
 
 // aroundRemovals calls the functions around the removals of factors, once each.
@@ -119,4 +121,57 @@ func TestASignInWithAFactorDoesNotOutliveTheTakingBack(t *testing.T) {
 			ok(t, s.client().login("ada", newPassword))
 		})
 	}
+}
+
+// failingRemoval is a store that fails to delete a factor, once.
+type failingRemoval struct {
+	factor.Store
+	armed atomic.Bool
+}
+
+func (f *failingRemoval) Delete(ctx context.Context, id string) error {
+	if f.armed.Swap(false) {
+		return storetest.ErrFault
+	}
+	return f.Store.Delete(ctx, id)
+}
+
+// TestARemovedFactorIsToldAlsoIfItsRowIsLeft: it counts for nothing once everything has ended, so its user must learn that it is gone, and
+// the session that has removed it goes on.
+func TestARemovedFactorIsToldAlsoIfItsRowIsLeft(t *testing.T) {
+	t.Attr("threat", "MA05")
+	inner := inMemory(t)
+	factors := &failingRemoval{Store: inner.Factors}
+	s := start(t, options{mail: newPostbox(), stores: func(*testing.T) stores {
+		inner.Factors = factors
+		return inner
+	}})
+	u := s.user("ada")
+	d := s.withPasskey(u, factor.Passkey)
+	c := s.as(u)
+	path := fmt.Sprintf("/api/auth/factors/%x", d.ID[:8])
+	factors.armed.Store(true)
+	if r := c.send("DELETE", path, nil); !isProblem(r, 503, "unavailable") {
+		t.Fatalf("got %d %s", r.StatusCode, r.body)
+	}
+	if got := s.waysLeft(u); got != "1 factors, 0 codes, 0 links" {
+		t.Fatalf("the account has %s", got)
+	}
+	if r := s.client().send("POST", "/api/auth/passkey/login", s.assertion(d)); r.StatusCode != 401 {
+		t.Errorf("the passkey signs in: %d %s", r.StatusCode, r.body)
+	}
+	if m := s.box.ofKind(t, "factor_removed", 0); m.User != u.ID {
+		t.Errorf("told %s", about(m))
+	}
+	if !s.logged(`"msg":"authn_factor_removed"`, `"kind":"passkey"`) {
+		t.Error("the removal isn't in the audit log")
+	}
+	c.send("DELETE", path, nil) // finishes it, and finds nothing more to remove
+	if got := s.waysLeft(u); got != "0 factors, 0 codes, 0 links" {
+		t.Errorf("again: the account has %s", got)
+	}
+	if n := s.box.count("factor_removed"); n != 1 {
+		t.Errorf("the removal was told %d times", n)
+	}
+	ok(t, c.send("GET", "/api/auth/sessions", nil))
 }
