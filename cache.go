@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/cloakroom-auth/cloakroom/account"
@@ -264,20 +265,23 @@ func (a endsSessions) Transact(ctx context.Context, do func(account.Tx) error) e
 	if err != nil {
 		return err
 	}
-	for _, id := range tx.ended {
-		if err := a.end(ctx, id); err != nil {
+	for some := range slices.Chunk(tx.ended, endTogether) {
+		if err := a.end(ctx, some...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// end deletes the sessions of a user, and the tokens that may be in Django's tables.
-func (a endsSessions) end(ctx context.Context, id string) error {
-	if _, err := a.sessions.DeleteUser(ctx, id, session.ID{}); err != nil {
+// endTogether is how many users' sessions are deleted in one step.
+const endTogether = 200
+
+// end deletes the sessions of users, and the tokens that may be in Django's tables.
+func (a endsSessions) end(ctx context.Context, ids ...string) error {
+	if _, err := session.DeleteUsers(ctx, a.sessions, ids); err != nil {
 		return err
 	}
-	_, err := a.tokens.DeleteUser(ctx, id, token.DRF, token.Knox)
+	_, err := token.DeleteUsers(ctx, a.tokens, ids, token.DRF, token.Knox)
 	return err
 }
 
@@ -296,6 +300,16 @@ func (t *endingTx) Change(u *account.User) error {
 		return err
 	}
 	if epochAlone(before, u) {
+		t.ended = append(t.ended, u.ID)
+	}
+	return nil
+}
+
+func (t *endingTx) Disable(users []*account.User) error {
+	if err := t.Tx.Disable(users); err != nil {
+		return err
+	}
+	for _, u := range users { // also those who were disabled before, by a call that may not have deleted anything yet
 		t.ended = append(t.ended, u.ID)
 	}
 	return nil

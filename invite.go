@@ -139,9 +139,9 @@ func (m mailed) Forget(ctx context.Context, u *account.User) error {
 	return m.s.writing().Forget(ctx, u)
 }
 
-// WithdrawInvitationsOf makes the links of all invitations invalid that the user with this ID has made. It is no error if there are none.
-func (s *Server) WithdrawInvitationsOf(ctx context.Context, user string) error {
-	return s.letters.WithdrawInvitationsOf(ctx, user)
+// WithdrawInvitationsOf makes the links of all invitations invalid that the users with these IDs have made. It is no error if there are none.
+func (s *Server) WithdrawInvitationsOf(ctx context.Context, users ...string) error {
+	return s.letters.WithdrawInvitationsOf(ctx, users...)
 }
 
 // elsewhere sends nothing: another process does.

@@ -72,8 +72,8 @@ func (s *Server) link(
 
 // administration returns the service that changes users. It allows everything.
 func (s *Server) administration() *admin.Service {
-	return &admin.Service{Accounts: s.Accounts, Audit: s.Audit, Invitations: s, Mail: mailed{s}, URL: s.PublicURL, SecondStep: s.steps, Links: s.storage.Links, CleanUp: func(ctx context.Context, user, reason string) {
-		if err := s.Auth.DeleteRevoked(session.WithReason(ctx, reason), user, nil); err != nil {
+	return &admin.Service{Accounts: s.Accounts, Audit: s.Audit, Invitations: s, Mail: mailed{s}, URL: s.PublicURL, SecondStep: s.steps, Links: s.storage.Links, CleanUp: func(ctx context.Context, reason string, users ...string) {
+		if err := s.Auth.DeleteRevokedOf(session.WithReason(ctx, reason), users); err != nil {
 			s.Log.LogAttrs(ctx, slog.LevelWarn, "dead sessions not removed", slog.Any("error", err))
 		}
 	}}

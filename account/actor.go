@@ -112,25 +112,47 @@ func (s *Service) ManagedUser(ctx context.Context, id string) (u *User, err erro
 // subject returns the user with this ID if the actor may manage that user.
 func (a act) subject(id string) (*User, error) {
 	u, err := a.Load(id)
+	if err == nil {
+		err = a.mayManage(u)
+	}
 	if err != nil {
 		return nil, err
-	}
-	if a.actor == nil || a.actor.IsSuperuser {
-		return u, nil
-	}
-	if u.IsSuperuser || !a.hasAll(u.Permissions) {
-		return nil, DeniedErrors.Outranked
 	}
 	return u, nil
 }
 
+// mayManage returns an error if the user has a right that the actor lacks.
+func (a act) mayManage(u *User) error {
+	if a.actor == nil || a.actor.IsSuperuser {
+		return nil
+	}
+	if u.IsSuperuser || !a.hasAll(u.Permissions) {
+		return DeniedErrors.Outranked
+	}
+	return nil
+}
+
 // other is subject for actions that are refused on one's own account.
 func (a act) other(id string) (*User, error) {
-	u, err := a.subject(id)
-	if err == nil && a.actor != nil && a.actor.ID == u.ID {
-		return nil, DeniedErrors.OwnAccount
+	u, err := a.Load(id)
+	if err == nil {
+		err = a.mayManageOther(u)
 	}
-	return u, err
+	if err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
+// mayManageOther is mayManage for actions that are refused on one's own account.
+func (a act) mayManageOther(u *User) error {
+	if err := a.mayManage(u); err != nil {
+		return err
+	}
+	if a.actor != nil && a.actor.ID == u.ID {
+		return DeniedErrors.OwnAccount
+	}
+	return nil
 }
 
 func (a act) hasAll(permissions []string) bool {

@@ -248,7 +248,7 @@ func (s *Service) SetPassword(ctx context.Context, id, new string) error {
 
 // change finds and alters a user in one step, and then calls OnChange.
 func (s *Service) change(ctx context.Context, find func(act, string) (*User, error), id string, alter func(*User)) error {
-	err := s.transact(foreseen.WithUser(ctx, id), func(a act) error {
+	err := s.transact(foreseen.WithUsers(ctx, id), func(a act) error {
 		u, err := find(a, id)
 		if err != nil {
 			return err
@@ -272,7 +272,7 @@ func (s *Service) newHash(ctx context.Context, u *User, field, new string) (stri
 // SetActive enables or disables a user. Disabling ends all sessions and tokens of the user, and enabling doesn't bring them
 // back. [ErrNotFound].
 func (s *Service) SetActive(ctx context.Context, id string, active bool) error {
-	err := s.transact(foreseen.WithUser(ctx, id), func(a act) error {
+	err := s.transact(foreseen.WithUsers(ctx, id), func(a act) error {
 		u, err := a.other(id)
 		switch {
 		case err != nil:

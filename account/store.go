@@ -110,12 +110,19 @@ type Tx interface {
 	// Load returns the user with this ID. ErrNotFound.
 	Load(id string) (*User, error)
 
+	// LoadEach returns the users with these IDs, by their IDs. It leaves out IDs that no user has.
+	LoadEach(ids []string) (map[string]*User, error)
+
 	// Create adds a user and sets u.ID, as the Store's Create does. ErrNotFound, *TakenError.
 	Create(u *User) error
 
 	// Change writes back a user that Load has returned. ErrNotFound if the user or one of the groups doesn't exist;
 	// *TakenError.
 	Change(u *User) error
+
+	// Disable writes back of users that LoadEach has returned, each once, that they are disabled, and their epochs. Nothing else of them
+	// changes. ErrNotFound if one of them doesn't exist.
+	Disable(users []*User) error
 
 	// Delete removes a user. ErrNotFound.
 	Delete(id string) error

@@ -28,3 +28,12 @@ func (a *Resolver) DeleteRevoked(ctx context.Context, user string, except *sessi
 	}
 	return err
 }
+
+// DeleteRevokedOf is DeleteRevoked for many users, and for all of their sessions.
+func (a *Resolver) DeleteRevokedOf(ctx context.Context, users []string) error {
+	err := a.c.Sessions.RevokeAllOf(ctx, users)
+	if err == nil && a.c.Tokens != nil {
+		err = a.c.Tokens.RevokeAllOf(ctx, users)
+	}
+	return err
+}

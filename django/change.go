@@ -285,7 +285,7 @@ func (a *accounts) updateColumns(ctx context.Context, t *sql.Tx, before, after *
 		}
 	}
 	if after.IsActive != before.IsActive && !a.schema.users.has("is_active") {
-		return onlyDjangoCan("no_is_active", "Django's users can't be disabled: their table has no column is_active.")
+		return errNoIsActive()
 	}
 	if len(sets) == 0 {
 		return nil
@@ -295,6 +295,10 @@ func (a *accounts) updateColumns(ctx context.Context, t *sql.Tx, before, after *
 		return fmt.Errorf("change user: %w", err)
 	}
 	return nil
+}
+
+func errNoIsActive() error {
+	return onlyDjangoCan("no_is_active", "Django's users can't be disabled: their table has no column is_active.")
 }
 
 func (a *accounts) setGroups(ctx context.Context, t *sql.Tx, id string, names []string) error {

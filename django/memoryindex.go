@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -146,6 +147,21 @@ func (x *index) keys(q session.Query) []string {
 	for key, entry := range x.rows {
 		if entry.matches(q) {
 			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// keysOf returns the keys of all sessions of these users, with the user of each.
+func (x *index) keysOf(users []string) map[string]string {
+	wanted := map[string]bool{}
+	for _, user := range users {
+		wanted[user] = true
+	}
+	keys := map[string]string{}
+	for key, entry := range x.rows {
+		if entry.user != "" && wanted[entry.user] {
+			keys[key] = entry.user
 		}
 	}
 	return keys
@@ -323,35 +339,62 @@ func (s *sessions) DeleteUser(ctx context.Context, user string, except session.I
 	return total, nil
 }
 
-// deleteUser deletes until it finds no session: a rotation may move a session to another key between the reading and the
-// deletion.
+// DeleteUsers implements session.UsersDeleter.
+func (s *sessions) DeleteUsers(ctx context.Context, users []string) (deleted map[string]int, err error) {
+	err = s.db().transaction(ctx, func(t *sql.Tx) error {
+		deleted, err = s.deleteUsers(ctx, t, users, session.ID{})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("delete sessions of users: %w", err)
+	}
+	return deleted, nil
+}
+
 func (s *sessions) deleteUser(ctx context.Context, t *sql.Tx, user string, except session.ID) (int, error) {
-	if user == "" {
-		return 0, errors.New("the user's ID is empty")
+	deleted, err := s.deleteUsers(ctx, t, []string{user}, except)
+	return deleted[user], err
+}
+
+// deleteUsers deletes until it finds no session: a rotation may move a session to another key between the reading and the
+// deletion. It returns how many sessions each user had.
+func (s *sessions) deleteUsers(ctx context.Context, t *sql.Tx, users []string, except session.ID) (map[string]int, error) {
+	if slices.Contains(users, "") {
+		return nil, errors.New("a user's ID is empty")
 	}
 	if err := s.index.lock(ctx); err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer s.index.unlock()
-	for total := 0; ; {
+	for deleted := (map[string]int{}); ; {
 		if err := s.index.refresh(ctx, s, t); err != nil {
-			return 0, err
+			return nil, err
 		}
-		keys := slices.DeleteFunc(s.index.keys(session.Query{User: user}), func(key string) bool { return key == string(except[:]) })
+		keys := s.index.keysOf(users)
+		delete(keys, string(except[:]))
 		if len(keys) == 0 {
-			return total, nil
+			return deleted, nil
 		}
-		slices.Sort(keys)
-		for batch := range slices.Chunk(keys, 500) {
-			list, err := json.Marshal(batch)
+		for batch := range slices.Chunk(slices.Sorted(maps.Keys(keys)), 500) {
+			gone, err := s.deleteKeys(ctx, t, batch)
 			if err != nil {
-				return 0, err
+				return nil, err
 			}
-			n, err := affected(t.ExecContext(ctx, `DELETE FROM `+s.table()+` WHERE `+s.dialect.format(s.dialect.anyOf, "session_key"), string(list)))
-			if err != nil {
-				return 0, err
+			for _, key := range gone {
+				deleted[keys[key]]++
 			}
-			total += n
 		}
 	}
+}
+
+// deleteKeys deletes sessions by their keys, and returns the keys of those that there were.
+func (s *sessions) deleteKeys(ctx context.Context, t *sql.Tx, keys []string) (gone []string, err error) {
+	list, err := json.Marshal(keys)
+	if err != nil {
+		return nil, err
+	}
+	return queryAll(ctx, t, func(rows *sql.Rows) (key string, err error) {
+		err = rows.Scan(&key)
+		return key, err
+	}, `DELETE FROM `+s.table()+` WHERE `+s.dialect.format(s.dialect.anyOf, "session_key")+` RETURNING session_key`, string(list))
 }

@@ -27,6 +27,8 @@ const (
 // tokenTables are Django's tables of tokens.
 var tokenTables = []string{"authtoken_token", "knox_authtoken"}
 
+var tableOf = map[token.Kind]string{token.DRF: "authtoken_token", token.Knox: "knox_authtoken"}
+
 // tokens keeps tokens in Django's table if there is one for their kind, and otherwise in our own.
 type tokens struct {
 	token.Store // ours
@@ -292,7 +294,7 @@ func (t *tokens) Delete(ctx context.Context, id token.ID) error {
 	if kind == "" {
 		return t.Store.Delete(ctx, id)
 	}
-	table := map[token.Kind]string{token.DRF: "authtoken_token", token.Knox: "knox_authtoken"}[kind]
+	table := tableOf[kind]
 	condition, args := djangoRow(id)
 	if _, err := t.db.exec(ctx, `DELETE FROM `+table+` WHERE `+strings.ReplaceAll(condition, "t.", ""), args...); err != nil {
 		return fmt.Errorf("delete token: %w", err)
@@ -302,7 +304,7 @@ func (t *tokens) Delete(ctx context.Context, id token.ID) error {
 
 func (t *tokens) DeleteUser(ctx context.Context, user string, kinds ...token.Kind) (int, error) {
 	total := 0
-	for kind, table := range map[token.Kind]string{token.DRF: "authtoken_token", token.Knox: "knox_authtoken"} {
+	for kind, table := range tableOf {
 		key, err := t.db.key(user)
 		if err != nil || !t.db.has(kind) || len(kinds) > 0 && !slices.Contains(kinds, kind) {
 			continue

@@ -75,8 +75,9 @@ type Invitation struct {
 
 // InvitationQuery selects invitations by the one of its fields that isn't zero.
 type InvitationQuery struct {
-	ID, Login, Inviter string
-	Hash               [32]byte
+	ID, Login string
+	Inviters  []string // of any of these users
+	Hash      [32]byte
 }
 
 // Errors that a [Store] returns by these names. Any other error means that the store could not be read or written.

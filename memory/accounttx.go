@@ -37,6 +37,29 @@ type accountTx struct {
 
 func (t accountTx) Load(id string) (*account.User, error) { return t.a.load(id) }
 
+func (t accountTx) LoadEach(ids []string) (map[string]*account.User, error) {
+	users := map[string]*account.User{}
+	for _, id := range ids {
+		if u, err := t.a.load(id); err == nil {
+			users[id] = u
+		}
+	}
+	return users, nil
+}
+
+func (t accountTx) Disable(users []*account.User) error {
+	for _, u := range users {
+		_, err := t.a.change(u.ID, func(next *account.User) error {
+			next.IsActive, next.Epoch = false, u.Epoch
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (t accountTx) Create(u *account.User) error { return t.a.create(u) }
 
 func (t accountTx) Change(u *account.User) error {

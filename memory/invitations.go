@@ -79,7 +79,7 @@ func (o *outbox) Invitations(ctx context.Context, after string, limit int) ([]*m
 
 func (o *outbox) DeleteInvitations(ctx context.Context, of mail.InvitationQuery) (int, error) {
 	return o.deleteInvitations(ctx, math.MaxInt, func(i *mail.Invitation) bool {
-		return i.ID == of.ID || i.Login == of.Login || of.Inviter != "" && i.Inviter == of.Inviter || i.Hash == of.Hash
+		return i.ID == of.ID || i.Login == of.Login || i.Inviter != "" && slices.Contains(of.Inviters, i.Inviter) || i.Hash == of.Hash
 	})
 }
 

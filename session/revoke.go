@@ -156,6 +156,32 @@ func (m *Manager) RevokeAll(ctx context.Context, user string, except *Session) (
 	return n, nil
 }
 
+// together is how many users' sessions are ended in one step of the store.
+const together = 200
+
+// RevokeAllOf is RevokeAll for each of the users. On an error some of the sessions may be live.
+func (m *Manager) RevokeAllOf(ctx context.Context, users []string) error {
+	if err := m.needsStore(); err != nil {
+		return err
+	}
+	if slices.Contains(users, "") {
+		return errors.New("session: RevokeAllOf needs the names of users")
+	}
+	for some := range slices.Chunk(users, together) {
+		ended, err := DeleteUsers(ctx, m.Store, some)
+		if err != nil {
+			return fmt.Errorf("end sessions: %w", err)
+		}
+		for _, user := range some {
+			m.notify(EndEvent{User: user, Reason: reason(ctx, endreason.EndedElsewhere)})
+			if n := ended[user]; n > 0 {
+				m.logEnd(ctx, "revoked", slog.String("user", user), slog.Int("sessions", n))
+			}
+		}
+	}
+	return nil
+}
+
 // trim ends the oldest sessions of the user of s beyond MaxSessions. If it fails, the sign-in still succeeds, and the next
 // sign-in tries again.
 func (m *Manager) trim(ctx context.Context, s *Session) {

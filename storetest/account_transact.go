@@ -166,6 +166,117 @@ var accountTransactCases = []testCase[account.Store]{
 		},
 	},
 	{
+		"many users are read and disabled at once", "LoadEach leaves out IDs that no user has; Disable writes IsActive and Epoch",
+		func(t *testing.T, s account.Store) {
+			grouped(t, s, "staff", "app.see")
+			ann, bob := user("ann"), user("bob")
+			ann.Groups, ann.UserPermissions = []string{"staff"}, []string{"app.do"}
+			enrolled(t, s, ann)
+			enrolled(t, s, bob)
+			other := enrolled(t, s, user("cy"))
+			ok(t, s.SetReset(t.Context(), bob.ID, secret, 2_000))
+			ann.Permissions = []string{"app.do", "app.see"}
+			ids := []string{bob.ID, "", "0", "0" + ann.ID, "x", "a\x00b", "99999999999", "99999999999999999999", ann.ID}
+			transacts(t, s, func(tx account.Tx) error {
+				got, err := tx.LoadEach(ids)
+				if err != nil {
+					return err
+				}
+				if len(got) != 2 || !sameUser(got[ann.ID], ann) || !sameUser(got[bob.ID], bob) {
+					return fmt.Errorf("read %+v", got)
+				}
+				for _, u := range got {
+					u.IsActive, u.Epoch, u.FirstName, u.Groups = false, "after "+u.ID, "Another", nil
+				}
+				if err := tx.Disable([]*account.User{got[bob.ID], got[ann.ID]}); err != nil {
+					return err
+				}
+				again, err := tx.LoadEach([]string{ann.ID})
+				one, loading := tx.Load(bob.ID)
+				if err != nil || loading != nil || again[ann.ID].IsActive || one.IsActive {
+					return fmt.Errorf("after the write %+v, %v; %+v, %v", again[ann.ID], err, one, loading)
+				}
+				none, err := tx.LoadEach([]string{"x", "77777"})
+				if len(none) > 0 || err != nil {
+					return fmt.Errorf("of no user's IDs it has read %+v, %v", none, err)
+				}
+				return tx.Disable(nil)
+			})
+			for _, u := range []*account.User{ann, bob} {
+				u.IsActive, u.Epoch = false, "after "+u.ID
+				has(t, s, u)
+			}
+			has(t, s, other)
+			void(t, s, secret, 1_000)
+		},
+	},
+	{
+		"of users who are disabled at once all are or none is", "Disable: ErrNotFound if one of them doesn't exist; nothing is written then",
+		func(t *testing.T, s account.Store) {
+			ann, bob := enrolled(t, s, user("ann")), enrolled(t, s, user("bob"))
+			fails(t, s.Transact(t.Context(), func(tx account.Tx) error {
+				got, err := tx.LoadEach([]string{ann.ID, bob.ID})
+				if err == nil {
+					err = tx.Delete(bob.ID)
+				}
+				if err != nil {
+					return err
+				}
+				for _, u := range got {
+					u.IsActive, u.Epoch = false, "after"
+				}
+				return tx.Disable([]*account.User{got[ann.ID], got[bob.ID]})
+			}), account.ErrNotFound)
+			has(t, s, ann)
+			has(t, s, bob)
+		},
+	},
+	{
+		"of 20 concurrent steps that disable the same users each has its turn", "Transact: one step that no other write comes between",
+		func(t *testing.T, s account.Store) {
+			var ids []string
+			for n := range 10 {
+				ids = append(ids, enrolled(t, s, user(fmt.Sprint("u", n))).ID)
+			}
+			together(20, func(n int) {
+				mine := slices.Clone(ids)
+				if n%2 == 1 {
+					slices.Reverse(mine)
+				}
+				if n >= 16 { // a single user's row is locked by other means
+					_, err := s.NoteSignIn(t.Context(), mine[0], account.SignInUpdate{At: 5_000})
+					if err != nil {
+						t.Error(err)
+					}
+					return
+				}
+				err := s.Transact(t.Context(), func(tx account.Tx) error {
+					got, err := tx.LoadEach(mine)
+					if err != nil {
+						return err
+					}
+					var all []*account.User
+					for _, id := range mine {
+						got[id].IsActive, got[id].Epoch = false, fmt.Sprint("step ", n)
+						all = append(all, got[id])
+					}
+					return tx.Disable(all)
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+			first, err := s.Load(t.Context(), ids[0])
+			ok(t, err)
+			for _, id := range ids {
+				u, err := s.Load(t.Context(), id)
+				if ok(t, err); u.IsActive || u.Epoch != first.Epoch {
+					t.Errorf("user %s is %t at %q, the first at %q", id, u.IsActive, u.Epoch, first.Epoch)
+				}
+			}
+		},
+	},
+	{
 		"of 20 concurrent creations of one group one succeeds", "CreateGroup: ErrGroupExists",
 		func(t *testing.T, s account.Store) {
 			var won atomic.Int32

@@ -121,6 +121,22 @@ var sessionDeleteCases = []testCase[session.Store]{
 		},
 	},
 	{
+		"DeleteUsers removes all sessions of the users and says how many each had", "DeleteUsers: DeleteUser for each of the users",
+		func(t *testing.T, s session.Store) {
+			created(t, s, 1, "ann")
+			other := created(t, s, 2, "bob")
+			created(t, s, 3, "ann")
+			created(t, s, 4, "cy")
+			for _, want := range []map[string]int{{"ann": 2, "cy": 1}, {}} {
+				got, err := session.DeleteUsers(t.Context(), s, []string{"ann", "dot", "cy", "a\x00b"})
+				if ok(t, err); got["ann"] != want["ann"] || got["cy"] != want["cy"] || got["dot"] != 0 {
+					t.Fatalf("DeleteUsers removed %v, want %v", got, want)
+				}
+			}
+			lists(t, s, session.Query{}, other)
+		},
+	},
+	{
 		"DeleteUser keeps the session with the ID except", "… but the one with the ID except",
 		func(t *testing.T, s session.Store) {
 			created(t, s, 1, "ann")

@@ -318,6 +318,28 @@ var tokenCases = []testCase[token.Store]{
 		},
 	},
 	{
+		"DeleteUsers ends the tokens of users, of the named kinds or all", "DeleteUsers: DeleteUser for each of the users",
+		func(t *testing.T, s token.Store) {
+			bobs := issued(t, s, 1, "bob")
+			issued(t, s, 2, "ann", ofKind(token.Knox))
+			issued(t, s, 3, "cy", ofKind(token.Refresh))
+			drf := issued(t, s, 4, "ann", ofKind(token.DRF))
+			personal := issued(t, s, 5, "cy")
+			for _, want := range []int{1, 0} {
+				n, err := token.DeleteUsers(t.Context(), s, []string{"cy", "dot", "ann"}, token.Knox, token.Refresh)
+				if ok(t, err); n["ann"] != want || n["cy"] != want || n["dot"] != 0 {
+					t.Fatalf("deleted %v, want %d each", n, want)
+				}
+			}
+			listsTokens(t, s, token.Query{}, bobs, drf, personal)
+			n, err := token.DeleteUsers(t.Context(), s, []string{"ann", "cy"})
+			if ok(t, err); n["ann"] != 1 || n["cy"] != 1 {
+				t.Fatalf("deleted %v, want 1 each", n)
+			}
+			listsTokens(t, s, token.Query{}, bobs)
+		},
+	},
+	{
 		"List selects by owner, kind, public ID and After, in the order of public IDs", "Query",
 		func(t *testing.T, s token.Store) {
 			var all []*token.Record

@@ -25,9 +25,9 @@ type Service struct {
 	Accounts *account.Service
 	Audit    *audit.Log
 
-	// CleanUp removes the sessions and tokens of a user that an act has ended, before the act is recorded. They are dead
-	// already, since the epoch has moved. Reason is one of package auth's. Nil: the caller removes them afterwards.
-	CleanUp func(ctx context.Context, user, reason string)
+	// CleanUp removes the sessions and tokens of users that an act has ended, before the act is recorded. They are dead
+	// already, since the epochs have moved. Reason is one of package auth's. Nil: the caller removes them afterwards.
+	CleanUp func(ctx context.Context, reason string, users ...string)
 
 	// SecondStep has the factors of users. Only methods that remove factors need it; nil: users have none.
 	SecondStep *secondstep.Service
@@ -36,9 +36,9 @@ type Service struct {
 	// it; nil: users have none.
 	Links federation.Store
 
-	// Invitations makes the invitations invalid that a user has made. Only DisableUser and deletions need it; nil: there are none.
+	// Invitations makes the invitations invalid that a user has made. Only DisableUser, DisableUsers and deletions need it; nil: there are none.
 	Invitations interface {
-		WithdrawInvitationsOf(ctx context.Context, user string) error
+		WithdrawInvitationsOf(ctx context.Context, users ...string) error
 	}
 
 	// Mail removes the links that were mailed about the account of a user, and what waits to be mailed. Only deletions need it; nil: there
@@ -128,7 +128,7 @@ func (s *Service) remove(ctx context.Context, u *account.User, do func() error, 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeFor)
 	defer cancel()
 	_, err = s.unlink(ctx, u)
-	err = errors.Join(err, s.uninvite(ctx, u))
+	err = errors.Join(err, s.uninvite(ctx, u.ID))
 	if s.Mail != nil {
 		err = errors.Join(err, s.Mail.Forget(ctx, u))
 	}
@@ -166,15 +166,46 @@ func (s *Service) DisableUser(ctx context.Context, u *account.User) error {
 	if err != nil {
 		return err
 	}
-	return s.uninvite(ctx, u)
+	return s.uninvite(ctx, u.ID)
 }
 
-// uninvite withdraws the invitations of a user. They are void already, and must not count again if the user is enabled.
-func (s *Service) uninvite(ctx context.Context, u *account.User) error {
+// DisableUsers is DisableUser for the users with these IDs, in one atomic step ([account.Service.DisableAll], whose result and errors it
+// returns). After another error some sessions, tokens and invitations, which are void already, may be left; call it again.
+func (s *Service) DisableUsers(ctx context.Context, ids []string) ([]account.Disabled, error) {
+	all, err := s.Accounts.DisableAll(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var disabled []string
+	for _, d := range all {
+		if d.Err == nil {
+			disabled = append(disabled, d.ID)
+		}
+	}
+	if len(disabled) == 0 {
+		return all, nil
+	}
+	if s.CleanUp != nil {
+		s.CleanUp(ctx, endreason.Disabled, disabled...)
+	}
+	for _, d := range all {
+		switch {
+		case d.Err != nil: // An act that fails is not recorded.
+		case d.Already:
+			s.record(ctx, audit.UserKinds.Archived, d.User, slog.String("reason", "was disabled before"))
+		default:
+			s.record(ctx, audit.UserKinds.Archived, d.User)
+		}
+	}
+	return all, s.uninvite(ctx, disabled...)
+}
+
+// uninvite withdraws the invitations of users. They are void already, and must not count again if a user is enabled.
+func (s *Service) uninvite(ctx context.Context, users ...string) error {
 	if s.Invitations == nil {
 		return nil
 	}
-	return s.Invitations.WithdrawInvitationsOf(ctx, u.ID)
+	return s.Invitations.WithdrawInvitationsOf(ctx, users...)
 }
 
 // EnableUser lets a disabled user sign in again. Sessions from before stay ended.
@@ -413,7 +444,7 @@ func (s *Service) unlink(ctx context.Context, u *account.User) (int, error) {
 
 func (s *Service) cleanUp(ctx context.Context, u *account.User, reason string) {
 	if s.CleanUp != nil {
-		s.CleanUp(ctx, u.ID, reason)
+		s.CleanUp(ctx, reason, u.ID)
 	}
 }
 

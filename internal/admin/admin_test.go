@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/cloakroom-auth/cloakroom/account"
@@ -48,8 +49,8 @@ func TestActsAreRecordedOnceTheyAreDone(t *testing.T) {
 		}
 		return names
 	}
-	s.CleanUp = func(_ context.Context, user, reason string) {
-		got = append(got, user+" "+reason)
+	s.CleanUp = func(_ context.Context, reason string, users ...string) {
+		got = append(got, strings.Join(users, " ")+" "+reason)
 		if n := len(events()); n != 4 {
 			t.Errorf("at the clean-up the log has %d events, want the 4 from before", n)
 		}

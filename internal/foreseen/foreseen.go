@@ -3,15 +3,15 @@ package foreseen
 
 import "context"
 
-type userKey struct{}
+type usersKey struct{}
 
-// WithUser returns a context for a transaction that changes the user with this ID, and most likely nothing else.
-func WithUser(ctx context.Context, id string) context.Context {
-	return context.WithValue(ctx, userKey{}, id)
+// WithUsers returns a context for a transaction that changes the users with these IDs, and most likely nothing else.
+func WithUsers(ctx context.Context, ids ...string) context.Context {
+	return context.WithValue(ctx, usersKey{}, ids)
 }
 
-// User returns the ID of the user that a transaction changes; "" if that isn't known.
-func User(ctx context.Context) string {
-	id, _ := ctx.Value(userKey{}).(string)
-	return id
+// Users returns the IDs of the users that a transaction changes; none if that isn't known.
+func Users(ctx context.Context) []string {
+	ids, _ := ctx.Value(usersKey{}).([]string)
+	return ids
 }

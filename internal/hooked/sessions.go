@@ -42,6 +42,11 @@ func (h sessions) DeleteUser(ctx context.Context, user string, except session.ID
 	return result(ctx, h.hook, "session.DeleteUser", func() (int, error) { return h.store.DeleteUser(ctx, user, except) })
 }
 
+// DeleteUsers implements session.UsersDeleter, under the name of DeleteUser.
+func (h sessions) DeleteUsers(ctx context.Context, users []string) (map[string]int, error) {
+	return result(ctx, h.hook, "session.DeleteUser", func() (map[string]int, error) { return session.DeleteUsers(ctx, h.store, users) })
+}
+
 func (h sessions) List(ctx context.Context, q session.Query) ([]*session.Record, error) {
 	return result(ctx, h.hook, "session.List", func() ([]*session.Record, error) { return h.store.List(ctx, q) })
 }

@@ -35,6 +35,13 @@ func (h tokens) DeleteUser(ctx context.Context, user string, kinds ...token.Kind
 	return result(ctx, h.hook, "token.DeleteUser", func() (int, error) { return h.store.DeleteUser(ctx, user, kinds...) })
 }
 
+// DeleteUsers implements token.UsersDeleter, under the name of DeleteUser.
+func (h tokens) DeleteUsers(ctx context.Context, users []string, kinds ...token.Kind) (map[string]int, error) {
+	return result(ctx, h.hook, "token.DeleteUser", func() (map[string]int, error) {
+		return token.DeleteUsers(ctx, h.store, users, kinds...)
+	})
+}
+
 func (h tokens) List(ctx context.Context, q token.Query) ([]*token.Record, error) {
 	return result(ctx, h.hook, "token.List", func() ([]*token.Record, error) { return h.store.List(ctx, q) })
 }

@@ -137,7 +137,7 @@ func (c *call) auditAttrs() []slog.Attr {
 func (c *call) admin() *admin.Service {
 	return &admin.Service{
 		Accounts: c.accounts(), Audit: c.api.Audit, Invitations: c.api.Letters, Mail: c.api.Letters, SecondStep: c.api.Steps, Links: c.api.Links,
-		CleanUp: func(_ context.Context, user, reason string) { c.removeAll(user, reason) },
+		CleanUp: func(_ context.Context, reason string, users ...string) { c.removeOf(users, reason) },
 		URL:     func(context.Context) (string, error) { return c.api.URL, nil },
 	}
 }

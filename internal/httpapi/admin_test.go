@@ -32,6 +32,7 @@ var adminRoutes = map[string]string{
 	"POST /users/{id}/reset":             "auth.change_user",
 	"POST /users/{id}/compromised":       "auth.change_user",
 	"POST /users/{id}/disable":           "auth.change_user",
+	"POST /users/disable":                "auth.change_user",
 	"POST /users/{id}/enable":            "auth.change_user",
 	"POST /users/{id}/end":               "auth.change_user",
 	"GET /users/{id}/sessions":           "sessions.view_session",

@@ -66,6 +66,8 @@ func TestEveryActOfAnAdministratorIsInTheAuditLog(t *testing.T) {
 		{"POST", user + "/compromised", nil, "user_compromised ada map[] authn_token_created ada map[kind:reset]"},
 		{"POST", user + "/disable", nil, "user_archived ada map[]"},
 		{"POST", user + "/enable", nil, "user_updated ada map[change:enabled]"},
+		{"POST", adminPath + "/users/disable", map[string]any{"users": []string{u.ID, "77"}}, "user_archived ada map[]"},
+		{"POST", adminPath + "/users/disable", map[string]any{"users": []string{u.ID}}, "user_archived ada map[reason:was disabled before]"},
 		{"DELETE", user, nil, "user_deleted ada map[]"},
 		{"POST", adminPath + "/groups", map[string]any{"name": "new", "permissions": []string{"a.x"}}, "privilege_permissions_changed  map[change:+a.x deed:created group:new]"},
 		{"PATCH", adminPath + "/groups/new", map[string]any{"permissions": []string{"b.x"}}, "privilege_permissions_changed  map[change:+b.x -a.x deed:changed group:new]"},
@@ -113,6 +115,9 @@ func attempted(e map[string]any, method, path string) bool {
 	about := ""
 	if rest, ok := strings.CutPrefix(path, adminPath+"/users/"); ok {
 		about, _, _ = strings.Cut(rest, "/")
+	}
+	if about == "disable" { // many users
+		return e["event"] == "authz_admin" && e["outcome"] == "attempt" && detail["path"] == path && detail["count"] != nil && detail["users"] != nil
 	}
 	return e["event"] == "authz_admin" && e["outcome"] == "attempt" && detail["method"] == method && detail["path"] == path &&
 		(about == "" || fmt.Sprint(e["user_id"]) == about)
@@ -211,7 +216,7 @@ func TestNoActIsCarriedOutThatTheAuditLogCannotRecord(t *testing.T) {
 }
 
 // adminActs has an example of each route for administrators that changes something or exports the log.
-const adminActs = `POST:/users PATCH:/users/{id} DELETE:/users/{id} POST:/users/{id}/disable POST:/users/{id}/enable
+const adminActs = `POST:/users PATCH:/users/{id} DELETE:/users/{id} POST:/users/{id}/disable POST:/users/disable POST:/users/{id}/enable
 	POST:/users/{id}/password POST:/users/{id}/reset POST:/users/{id}/compromised POST:/users/{id}/end DELETE:/users/{id}/sessions DELETE:/users/{id}/tokens DELETE:/users/{id}/factors
 	DELETE:/sessions/{session} POST:/groups PATCH:/groups/staffers DELETE:/groups/staffers
 	POST:/invitations POST:/invitations/x/send DELETE:/invitations/x PUT:/groups/staffers/members/{id} DELETE:/groups/staffers/members/{id} DELETE:/tokens/x GET:/audit/export?format=csv`

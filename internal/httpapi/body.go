@@ -20,7 +20,7 @@ import (
 // maxBody is the largest accepted request body, in bytes.
 const maxBody = 64 << 10
 
-// decode decodes a request's body into the struct in. The fields of the struct are pointers to string, bool, int64 or []string, or the text
+// decode decodes a request's body into the struct in. The fields of the struct are pointers to string, bool, int64, []string or idList, or the text
 // of an object (json.RawMessage), and have json tags; structs that it embeds count as part of it. decode refuses an object with an unknown
 // field, a duplicate field, or a value of another type. If in is a formTaker, HTML forms are accepted as well. An absent body leaves the
 // struct unchanged. If lenient is set, unknown fields and a Content-Encoding are ignored, as Django does; otherwise a body with a

@@ -327,7 +327,11 @@ func answer[In, Out any](c *call, f func(c *call, in In) (Out, error)) (out Out,
 		c.r = c.r.WithContext(audit.WithActor(c.ctx(), c.who.User.ID))
 	}
 	if c.permission != "" && c.acts() {
-		return out, c.api.Audit.Act(c.ctx(), c.auditAttrs(), run)
+		attrs := c.auditAttrs()
+		if about, ok := any(in).(interface{ auditAttrs() []slog.Attr }); ok {
+			attrs = append(attrs, about.auditAttrs()...)
+		}
+		return out, c.api.Audit.Act(c.ctx(), attrs, run)
 	}
 	return out, run(c.ctx())
 }

@@ -177,6 +177,7 @@ var levels = map[string]string{
 	"POST /api/auth/admin/users/{id}/reset":             "admin",
 	"POST /api/auth/admin/users/{id}/compromised":       "admin",
 	"POST /api/auth/admin/users/{id}/disable":           "admin",
+	"POST /api/auth/admin/users/disable":                "admin",
 	"POST /api/auth/admin/users/{id}/enable":            "admin",
 	"POST /api/auth/admin/users/{id}/end":               "admin",
 	"GET /api/auth/admin/users/{id}/sessions":           "admin",

@@ -54,7 +54,7 @@ func deleteOwnAccount(c *call, in deleteIn) (none, error) {
 		return none{}, err
 	}
 	accounts := c.admin()
-	accounts.CleanUp = func(_ context.Context, user, reason string) { c.remove(user, reason, c.current()) } // which is signed out below
+	accounts.CleanUp = func(_ context.Context, reason string, users ...string) { c.remove(users[0], reason, c.current()) } // which is signed out below
 	deleted, err := accounts.DeleteOwnAccount(c.ctx(), u)
 	if !deleted {
 		return none{}, c.undeleted(notice, err)

@@ -177,6 +177,10 @@ var sessionEndings = []struct {
 	{"disabled", "disabled", func(s *server, u *account.User, _, _ *client) error {
 		return s.api.Accounts.SetActive(s.t.Context(), u.ID, false)
 	}},
+	{"disabled among many", "disabled", func(s *server, u *account.User, _, _ *client) error {
+		_, err := s.api.Accounts.DisableAll(s.t.Context(), []string{"77", u.ID})
+		return err
+	}},
 	{"deleted", "deleted", func(s *server, u *account.User, _, _ *client) error {
 		return s.api.Accounts.Delete(s.t.Context(), u.ID)
 	}},

@@ -89,6 +89,7 @@ var acts = []struct {
 	{"POST", "/users/{id}/reset", map[string]any{}, nil},
 	{"POST", "/users/{id}/compromised", nil, (*faultyServer).signInBob},
 	{"POST", "/users/{id}/disable", nil, (*faultyServer).signInBob},
+	{"POST", "/users/disable", map[string]any{"users": []string{"2", "3"}}, (*faultyServer).signInBob},
 	{"POST", "/users/{id}/enable", nil, func(p *faultyServer) {
 		p.with(p.bob, func(u *account.User) { u.IsActive = false })
 	}},

@@ -177,6 +177,13 @@ var interleaved = []interleavedAct{
 	{"disable", "u", nil, func(c *client, w *stage) *answer {
 		return c.send("POST", w.user()+"/disable", nil)
 	}, func(w *stage) bool { return !w.now().IsActive }},
+	{"disable among many", "u", nil, func(c *client, w *stage) *answer {
+		r := c.send("POST", disablePath, map[string]any{"users": []string{w.actor.ID, w.subject.ID}})
+		if slices.Contains(r.outcomes(), w.subject.ID+" permission_denied") {
+			r.StatusCode = 403
+		}
+		return r
+	}, func(w *stage) bool { return !w.now().IsActive }},
 	{"enable", "u", func(w *stage) { w.s.with(w.subject, func(u *account.User) { u.IsActive = false }) }, func(c *client, w *stage) *answer {
 		return c.send("POST", w.user()+"/enable", nil)
 	}, func(w *stage) bool { return w.now().IsActive }},

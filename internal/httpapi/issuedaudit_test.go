@@ -49,7 +49,7 @@ var nothingMade = strings.Fields(`
 	/api/auth/code /api/auth/login/enrol/code /api/auth/login/enrol/code/confirm /api/auth/reauthenticate/code
 	/api/auth/login/pending /api/auth/reauthenticate/options /api/auth/factors/passkey/options /api/auth/passkey/options
 	/api/auth/logout /api/auth/me /api/auth/sessions /api/auth/sessions/{id} /api/auth/tokens/{id} /api/auth/knox/logout
-	/api/auth/knox/logoutall /api/auth/jwt/verify /api/auth/jwt/blacklist /api/auth/admin/users/{id} /api/auth/admin/users/{id}/disable
+	/api/auth/knox/logoutall /api/auth/jwt/verify /api/auth/jwt/blacklist /api/auth/admin/users/{id} /api/auth/admin/users/{id}/disable /api/auth/admin/users/disable
 	/api/auth/admin/users/{id}/enable /api/auth/admin/users/{id}/end /api/auth/admin/users/{id}/sessions /api/auth/admin/sessions/{id}
 	/api/auth/admin/users/{id}/tokens /api/auth/admin/tokens/{id} /api/auth/admin/groups /api/auth/admin/groups/{name}
 	/api/auth/admin/groups/{name}/members/{id}`)

@@ -100,6 +100,19 @@ func setField(field reflect.Value, raw json.RawMessage) string {
 			}
 		}
 		*into = &list
+	case **idList:
+		var items []json.RawMessage
+		if json.Unmarshal(raw, &items) != nil {
+			return "Expected a list of items."
+		}
+		list := make(idList, len(items))
+		for i, item := range items {
+			var sentence string
+			if list[i], sentence = decodeID(item); sentence != "" {
+				return sentence
+			}
+		}
+		*into = &list
 	case *json.RawMessage:
 		if raw[0] != '{' {
 			return "Expected an object."
@@ -121,6 +134,20 @@ func setField(field reflect.Value, raw json.RawMessage) string {
 		panic("httpapi: an input field has a type that can't be decoded")
 	}
 	return ""
+}
+
+// idList are IDs, each of which may be a number or a string in JSON, as the API itself writes them.
+type idList []string
+
+// decodeID decodes an ID. If it is wrong, the sentence says why.
+func decodeID(raw json.RawMessage) (id, sentence string) {
+	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
+		return strconv.FormatInt(n, 10), ""
+	}
+	if id, sentence = decodeString(raw); sentence == "Not a valid string." {
+		sentence = "Not a valid ID."
+	}
+	return id, sentence
 }
 
 // decodeString decodes a string. If it is wrong, the sentence says why.

@@ -111,6 +111,7 @@ func TestASessionThatEndsDuringAWriteGetsNoCredential(t *testing.T) {
 		{user + "/{id}/password", "recording an act", nil},
 		{user + "/{id}/compromised", "recording an act", nil},
 		{user + "/{id}/disable", "recording an act", nil},
+		{user + "/disable", "recording an act", nil},
 		{"PATCH /api/auth/admin/users/{id}", "recording an act", nil},
 		{"DELETE /api/auth/admin/users/{id}", "recording an act", nil},
 		{"DELETE /api/auth/admin/groups/{name}", "recording an act", nil},

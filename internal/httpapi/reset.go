@@ -138,6 +138,15 @@ func (c *call) remove(user, reason string, except *session.Session) {
 	}
 }
 
+// removeOf is removeAll for many users.
+func (c *call) removeOf(users []string, reason string) {
+	ctx, cancel := c.afterwards()
+	defer cancel()
+	if err := c.api.Auth.DeleteRevokedOf(session.WithReason(ctx, reason), users); err != nil {
+		c.api.Log.LogAttrs(ctx, slog.LevelWarn, "ended sessions not deleted", slog.Any("error", err))
+	}
+}
+
 // recordReset records the result of the use of a reset link. If the link is invalid, the event has no user.
 func (c *call) recordReset(u *account.User, err error) {
 	_, throttled := errors.AsType[*throttle.Error](err)

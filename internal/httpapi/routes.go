@@ -94,6 +94,7 @@ var routes = []route{
 	{"GET", relatedOriginsPath, serve(needsNothing, relatedOrigins)},
 	{"GET", "/api/auth/admin/users", serveAdmin(viewUser, listUsers)},
 	{"POST", "/api/auth/admin/users", serveAdmin(addUser, createUser)},
+	{"POST", "/api/auth/admin/users/disable", serveAdmin(changeUser, disableUsers)},
 	{"GET", "/api/auth/admin/users/{id}", serveAdmin(viewUser, showUser)},
 	{"PATCH", "/api/auth/admin/users/{id}", serveAdmin(changeUser, editUser)},
 	{"DELETE", "/api/auth/admin/users/{id}", serveAdmin(deleteUser, removeUser)},

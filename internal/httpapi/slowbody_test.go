@@ -285,6 +285,7 @@ var heldRoutes = map[string]heldRoute{
 	"POST /api/auth/admin/users/{id}/reset":       {by: "admin", with: onSubject},
 	"POST /api/auth/admin/users/{id}/compromised": {by: "admin", with: onSubject},
 	"POST /api/auth/admin/users/{id}/disable":     {by: "admin", with: onSubject},
+	"POST /api/auth/admin/users/disable":          {by: "admin", body: func(x *scenario) any { return map[string][]string{"users": {x.subject.ID}} }},
 	"POST /api/auth/admin/users/{id}/enable":      {by: "admin", with: onSubject},
 	"POST /api/auth/admin/users/{id}/end":         {by: "admin", with: onSubject},
 	"DELETE /api/auth/admin/users/{id}/sessions":  {by: "admin", with: onSubject},

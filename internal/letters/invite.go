@@ -107,12 +107,12 @@ func (s *Service) WithdrawInvitation(ctx context.Context, id string) error {
 	return err
 }
 
-// WithdrawInvitationsOf makes the links of all invitations invalid that a user has made, whose account was taken back or closed.
-func (s *Service) WithdrawInvitationsOf(ctx context.Context, user string) error {
-	if s == nil || s.Secrets == nil {
+// WithdrawInvitationsOf makes the links of all invitations invalid that users have made, whose accounts were taken back or closed.
+func (s *Service) WithdrawInvitationsOf(ctx context.Context, users ...string) error {
+	if s == nil || s.Secrets == nil || len(users) == 0 {
 		return nil
 	}
-	_, err := s.withdraw(ctx, mail.InvitationQuery{Inviter: user})
+	_, err := s.withdraw(ctx, mail.InvitationQuery{Inviters: users})
 	return err
 }
 

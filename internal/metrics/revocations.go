@@ -56,6 +56,12 @@ func (r revocations) DeleteUser(ctx context.Context, user string, except session
 	return n, err
 }
 
+// DeleteUsers implements session.UsersDeleter.
+func (r revocations) DeleteUsers(ctx context.Context, users []string) (n map[string]int, err error) {
+	err = r.m.revoke(ctx, func(ctx context.Context) error { n, err = session.DeleteUsers(ctx, r.Store, users); return err })
+	return n, err
+}
+
 // writing is the context key of how long the store took to write a revocation.
 type writing struct{}
 

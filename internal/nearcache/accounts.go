@@ -118,16 +118,17 @@ func (a *accounts) Delete(ctx context.Context, id string) error {
 // Transact is fenced if it changes what may be cached. What it changes is known only after do has run, so it runs first without a
 // fence and without those changes, is rolled back, and runs again behind a fence. If it changes something else then, it runs once more.
 // If do fails, the changes that were put off are tried all the same, because do may fail only so that they are rolled back: a refusal of
-// the store comes first. What is known beforehand is fenced the first time ([foreseen.User]).
+// the store comes first. What is known beforehand is fenced the first time ([foreseen.Users]).
 func (a *accounts) Transact(ctx context.Context, do func(account.Tx) error) error {
 	var fenced []fence.Key
+	var covered map[fence.Key]bool // has the fenced ones
 	run := func(ctx context.Context) error {
 		var changed []fence.Key
 		err := a.Store.Transact(ctx, func(tx account.Tx) error {
-			watched := &watchedTx{Tx: tx, fenced: fenced}
+			watched := &watchedTx{Tx: tx, fenced: covered, noted: map[fence.Key]bool{}}
 			err := do(watched)
 			changed = watched.keys
-			if err == nil && !covers(fenced, changed) || err != nil && watched.complete() != nil {
+			if err == nil && !covers(covered, changed) || err != nil && watched.complete() != nil {
 				return errFence
 			}
 			return err
@@ -138,12 +139,17 @@ func (a *accounts) Transact(ctx context.Context, do func(account.Tx) error) erro
 		return err
 	}
 	err := errFence
-	if id := foreseen.User(ctx); id != "" {
-		fenced = []fence.Key{accountKey(id)}
-	} else {
+	for _, id := range foreseen.Users(ctx) {
+		fenced = append(fenced, accountKey(id))
+	}
+	if len(fenced) == 0 {
 		err = run(ctx)
 	}
 	for errors.Is(err, errFence) {
+		covered = map[fence.Key]bool{}
+		for _, k := range fenced {
+			covered[k] = true
+		}
 		if err = ctx.Err(); err == nil {
 			err = a.cache.validator.Write(ctx, fenced, run)
 		}
@@ -152,8 +158,8 @@ func (a *accounts) Transact(ctx context.Context, do func(account.Tx) error) erro
 }
 
 // covers reports whether all changed keys are fenced.
-func covers(fenced, changed []fence.Key) bool {
-	return !slices.ContainsFunc(changed, func(k fence.Key) bool { return !slices.Contains(fenced, k) })
+func covers(fenced map[fence.Key]bool, changed []fence.Key) bool {
+	return !slices.ContainsFunc(changed, func(k fence.Key) bool { return !fenced[k] })
 }
 
 // watchedTx records the keys of what a transaction changes. New users and groups need no key, because absence isn't cached. A change of a
@@ -161,13 +167,21 @@ func covers(fenced, changed []fence.Key) bool {
 // other transactions would wait for it, and the database would keep the dead row.
 type watchedTx struct {
 	account.Tx
-	fenced []fence.Key
-	keys   []fence.Key
-	putOff []account.User
+	fenced map[fence.Key]bool
+	keys   []fence.Key // each once
+	noted  map[fence.Key]bool
+	putOff []putOff
+}
+
+// putOff is a change of users that was put off.
+type putOff struct {
+	ids    []string
+	change func() error
 }
 
 func (t *watchedTx) note(k fence.Key) {
-	if !slices.Contains(t.keys, k) {
+	if !t.noted[k] {
+		t.noted[k] = true
 		t.keys = append(t.keys, k)
 	}
 }
@@ -175,18 +189,37 @@ func (t *watchedTx) note(k fence.Key) {
 func (t *watchedTx) Change(u *account.User) error {
 	k := accountKey(u.ID)
 	t.note(k)
-	if !slices.Contains(t.fenced, k) {
-		t.putOff = append(t.putOff, copied(u))
+	if !t.fenced[k] {
+		later := copied(u)
+		t.putOff = append(t.putOff, putOff{[]string{u.ID}, func() error { return t.Tx.Change(&later) }})
 		return nil
 	}
 	return t.Tx.Change(u)
 }
 
+func (t *watchedTx) Disable(users []*account.User) error {
+	all := true
+	var ids []string
+	var later []*account.User
+	for _, u := range users {
+		k := accountKey(u.ID)
+		t.note(k)
+		all = all && t.fenced[k]
+		kept := copied(u)
+		ids, later = append(ids, u.ID), append(later, &kept)
+	}
+	if !all {
+		t.putOff = append(t.putOff, putOff{ids, func() error { return t.Tx.Disable(later) }})
+		return nil
+	}
+	return t.Tx.Disable(users)
+}
+
 // complete makes the changes that were put off. If that fails the run ends, and the next one, behind the fence, shows the error where it
 // belongs.
 func (t *watchedTx) complete() error {
-	for _, u := range t.putOff {
-		if t.Tx.Change(&u) != nil {
+	for _, p := range t.putOff {
+		if p.change() != nil {
 			return errFence
 		}
 	}
@@ -195,12 +228,19 @@ func (t *watchedTx) complete() error {
 }
 
 func (t *watchedTx) Load(id string) (*account.User, error) {
-	if slices.ContainsFunc(t.putOff, func(u account.User) bool { return u.ID == id }) {
+	if slices.ContainsFunc(t.putOff, func(p putOff) bool { return slices.Contains(p.ids, id) }) {
 		if err := t.complete(); err != nil {
 			return nil, err
 		}
 	}
 	return t.Tx.Load(id)
+}
+
+func (t *watchedTx) LoadEach(ids []string) (map[string]*account.User, error) {
+	if err := t.complete(); err != nil {
+		return nil, err
+	}
+	return t.Tx.LoadEach(ids)
 }
 
 func (t *watchedTx) Create(u *account.User) error {

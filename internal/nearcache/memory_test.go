@@ -255,10 +255,10 @@ func TestChangesOfAccountsAreFenced(t *testing.T) {
 			})
 		},
 		"membership, in a step of which it is foreseen": func(t *testing.T, m *member, id string) error {
-			return m.accounts.Transact(foreseen.WithUser(t.Context(), id), without("g", id))
+			return m.accounts.Transact(foreseen.WithUsers(t.Context(), id), without("g", id))
 		},
 		"membership, in a step of which another user is foreseen": func(t *testing.T, m *member, id string) error {
-			return m.accounts.Transact(foreseen.WithUser(t.Context(), id+"0"), without("g", id))
+			return m.accounts.Transact(foreseen.WithUsers(t.Context(), id+"0"), without("g", id))
 		},
 		"reset": func(t *testing.T, m *member, id string) error {
 			if err := m.accounts.SetReset(t.Context(), id, [32]byte{7}, 1<<40); err != nil {
@@ -315,7 +315,7 @@ func TestAStepIsWrittenOnce(t *testing.T) {
 		for _, row := range []struct {
 			ctx  context.Context
 			runs int
-		}{{t.Context(), 2}, {foreseen.WithUser(t.Context(), id), 1}, {foreseen.WithUser(t.Context(), "77"), 2}} {
+		}{{t.Context(), 2}, {foreseen.WithUsers(t.Context(), id), 1}, {foreseen.WithUsers(t.Context(), "77"), 2}} {
 			before, runs := len(c.net.said("I")), 0
 			err := m.accounts.Transact(row.ctx, func(tx account.Tx) error {
 				runs++
@@ -344,7 +344,7 @@ func TestAStepIsWrittenOnce(t *testing.T) {
 			t.Errorf("the three steps have made %q", u.FirstName)
 		}
 		boom := errors.New("boom")
-		err := m.accounts.Transact(foreseen.WithUser(t.Context(), id), func(tx account.Tx) error {
+		err := m.accounts.Transact(foreseen.WithUsers(t.Context(), id), func(tx account.Tx) error {
 			return errors.Join(without("g", id)(tx), boom)
 		})
 		if u := m.viewUser(id); !errors.Is(err, boom) || !u.Has("app.edit") {
@@ -372,7 +372,7 @@ func TestAStepThatIsOnlyTriedIsRefused(t *testing.T) {
 			"a group that doesn't exist": {func(u *account.User) { u.Groups = []string{"none"} }, func(err error) bool { return errors.Is(err, account.ErrNotFound) }},
 			"nothing that is refused":    {func(u *account.User) { u.FirstName = "Ann" }, func(err error) bool { return errors.Is(err, tried) }},
 		} {
-			for _, ctx := range []context.Context{t.Context(), foreseen.WithUser(t.Context(), id), foreseen.WithUser(t.Context(), "77")} {
+			for _, ctx := range []context.Context{t.Context(), foreseen.WithUsers(t.Context(), id), foreseen.WithUsers(t.Context(), "77")} {
 				err := m.accounts.Transact(ctx, func(tx account.Tx) error {
 					u, err := tx.Load(id)
 					if err != nil {
@@ -398,7 +398,7 @@ func TestAStepThatIsOnlyTriedIsRefused(t *testing.T) {
 // TestAStepWhoseContextHasEndedSaysSo, whether or not the changed user is known beforehand.
 func TestAStepWhoseContextHasEndedSaysSo(t *testing.T) {
 	for what, of := range map[string]func(ctx context.Context, id string) context.Context{
-		"a user who is foreseen": foreseen.WithUser,
+		"a user who is foreseen": func(ctx context.Context, id string) context.Context { return foreseen.WithUsers(ctx, id) },
 		"a user who isn't":       func(ctx context.Context, _ string) context.Context { return ctx },
 	} {
 		inCluster(t, 1, func(t *testing.T, c *cluster) {

@@ -88,6 +88,19 @@ func (t *tokens) DeleteUser(ctx context.Context, user string, kinds ...token.Kin
 	return n, err
 }
 
+// DeleteUsers implements token.UsersDeleter.
+func (t *tokens) DeleteUsers(ctx context.Context, users []string, kinds ...token.Kind) (n map[string]int, err error) {
+	keys := make([]fence.Key, len(users))
+	for i, user := range users {
+		keys[i] = tokensOf(user)
+	}
+	err = t.cache.fenced(ctx, func(ctx context.Context) error {
+		n, err = token.DeleteUsers(ctx, t.Store, users, kinds...)
+		return err
+	}, keys...)
+	return n, err
+}
+
 // copy returns a copy of the record with its strings in one piece of memory, and its size in bytes.
 func (t *tokens) copy(r *token.Record) (token.Record, int) {
 	kept := *r

@@ -49,6 +49,38 @@ func (t accountTx) Load(id string) (*account.User, error) {
 	return u, nil
 }
 
+func (t accountTx) LoadEach(ids []string) (map[string]*account.User, error) {
+	var numbers []any
+	for _, id := range ids {
+		if n, ok := number(id); ok {
+			numbers = append(numbers, n)
+		}
+	}
+	found, err := t.loadEachLocked(t.tx, numbers)
+	if err != nil {
+		return nil, fmt.Errorf("load users: %w", err)
+	}
+	users := map[string]*account.User{}
+	for _, u := range found {
+		users[u.ID], t.loaded[u.ID] = u, copyUser(u)
+	}
+	return users, nil
+}
+
+func (t accountTx) Disable(users []*account.User) error {
+	var numbers []any
+	var epochs []string
+	for _, u := range users {
+		n, ok := number(u.ID)
+		if !ok {
+			return account.ErrNotFound
+		}
+		delete(t.loaded, u.ID)
+		numbers, epochs = append(numbers, n), append(epochs, u.Epoch)
+	}
+	return t.disable(t.tx, numbers, epochs)
+}
+
 func (t accountTx) Create(u *account.User) (err error) {
 	u.ID, err = t.insert(t.tx, u)
 	return err

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/cloakroom-auth/cloakroom/mail"
 )
@@ -27,7 +28,7 @@ func newInvitations(p *queries) invitations {
 		find:   p.row(`SELECT ` + invitationColumns + ` FROM invitations WHERE hash = $1`),
 		load:   p.row(`SELECT ` + invitationColumns + ` FROM invitations WHERE id = $1`),
 		list:   p.reading(`SELECT ` + invitationColumns + ` FROM invitations WHERE id > $1 ORDER BY id LIMIT $2`),
-		delete: p.writing(`DELETE FROM invitations WHERE id = $1 OR login = $2 OR inviter = $3 AND inviter <> $4 OR hash = $5`),
+		delete: p.writing(`DELETE FROM invitations WHERE id = $1 OR login = $2 OR hash = $3`),
 		spend:  p.writing(`DELETE FROM invitations WHERE hash = $1`),
 		deleteExpired: p.writing(`DELETE FROM invitations WHERE ` + p.dialect.among(`id`,
 			`SELECT id FROM invitations WHERE expires <= $1 ORDER BY expires LIMIT $2`+p.dialect.SkipLocked) + p.alone()),
@@ -113,11 +114,26 @@ func (o *outbox) Invitations(ctx context.Context, after string, limit int) ([]*m
 
 func (o *outbox) DeleteInvitations(ctx context.Context, of mail.InvitationQuery) (int, error) {
 	text := o.dialect.Bytes
-	n, err := affected(o.invitations.delete.ExecContext(ctx, text(of.ID), text(of.Login), text(of.Inviter), text(""), of.Hash[:]))
+	var n int
+	var err error
+	if inviters := slices.DeleteFunc(slices.Clone(of.Inviters), func(user string) bool { return user == "" }); len(inviters) > 0 {
+		n, err = o.deleteInvitationsOf(ctx, inviters)
+	} else {
+		n, err = affected(o.invitations.delete.ExecContext(ctx, text(of.ID), text(of.Login), of.Hash[:]))
+	}
 	if err != nil {
 		return 0, fmt.Errorf("delete invitations: %w", err)
 	}
 	return n, nil
+}
+
+func (o *outbox) deleteInvitationsOf(ctx context.Context, users []string) (int, error) {
+	var args []any
+	for _, user := range users {
+		args = append(args, o.dialect.Bytes(user))
+	}
+	query := `DELETE FROM invitations WHERE inviter IN ` + listOf(1, len(args))
+	return affected(o.write.ExecContext(ctx, o.dialect.Named(query), args...))
 }
 
 func (o *outbox) DeleteExpiredInvitations(ctx context.Context, now int64, limit int) (int, error) {

@@ -42,6 +42,7 @@ type Dialect struct {
 	JSONArray  func(item string) string          // the aggregate that makes a JSON array; may be NULL for none
 	Position   func(text, part string) string    // the position of part in a column of Bytes; 0: it isn't there
 	Number     func(column string) string        // the number that a column of Bytes holds, if it is a decimal one; else any number, or NULL
+	ForUpdate  string                            // at the end of a SELECT: locks its rows until the transaction ends; empty: only one transaction can write at a time
 	SkipLocked string                            // at the end of a SELECT: skips rows that other transactions are changing; may be empty
 	RowPlace   string                            // the column that says where a row is; empty: its key finds it as fast
 	GivenID    string                            // in an INSERT of users with a given ID, before VALUES; may be empty
@@ -195,6 +196,16 @@ func (d Dialect) transaction(ctx context.Context, db *sql.DB, do func(t tx) erro
 type tx struct {
 	ctx context.Context
 	sql *sql.Tx
+}
+
+// execText is exec for a statement that isn't prepared here, because it depends on the number of its arguments.
+func (t tx) execText(query string, d Dialect, args ...any) (int, error) {
+	return affected(t.sql.ExecContext(t.ctx, d.Named(query), args...))
+}
+
+// queryText is query for such a statement.
+func (t tx) queryText(query string, d Dialect, args ...any) (*sql.Rows, error) {
+	return t.sql.QueryContext(t.ctx, d.Named(query), args...)
 }
 
 // exec runs a statement and returns the number of affected rows. A nil statement does nothing.

@@ -3,6 +3,7 @@ package fence
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -75,22 +76,31 @@ func (n *Node) blockedFor(began time.Duration) time.Duration {
 	return began + BlockFor - BlockFor/50 - n.memory.Now()
 }
 
-// announce sends a notice of the keys. It returns once no node holds an entry of them or may cache one, with the time from
-// which the blocks count. Keys that arrive meanwhile share the next one.
+// announce sends a notice of the keys, or several if they don't fit into one. It returns once no node holds an entry of them or may
+// cache one, with the time from which the blocks count. Keys that arrive meanwhile share the next one.
 func (n *Node) announce(ctx context.Context, keys []Key) (began time.Duration, err error) {
 	began = n.memory.Now()
 	n.memory.Block(began, began+BlockFor, keys)
-	p := n.join(keys)
-	defer n.leave(p)
-	select {
-	case <-p.sent:
-	case <-ctx.Done():
-		return 0, ctx.Err()
+	var notices []*pendingNotice
+	for some := range slices.Chunk(keys, mostKeys) {
+		p := n.join(some)
+		defer n.leave(p)
+		notices = append(notices, p)
 	}
-	if p.err != nil {
-		return 0, p.err
+	for _, p := range notices {
+		select {
+		case <-p.sent:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+		if p.err != nil {
+			return 0, p.err
+		}
+		if err := n.await(ctx, p); err != nil {
+			return 0, err
+		}
 	}
-	return began, n.await(ctx, p)
+	return began, nil
 }
 
 // join adds keys to the next notice. The first to do so has it sent.
