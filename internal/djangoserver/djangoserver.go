@@ -55,8 +55,7 @@ type Site struct {
 
 	config Config
 	dir    string
-	server *exec.Cmd
-	output *bytes.Buffer
+	server *running
 }
 
 // New sets up a project and migrates its database.
@@ -125,10 +124,7 @@ func (s *Site) Manage(t testing.TB, args ...string) string {
 // TryManage runs manage.py, which may fail.
 func (s *Site) TryManage(t testing.TB, args ...string) (string, error) {
 	t.Helper()
-	c := exec.CommandContext(t.Context(), python(), append([]string{"manage.py"}, args...)...)
-	c.Dir, c.Env = s.dir, s.environ(t)
-	out, err := c.CombinedOutput()
-	return string(out), err
+	return s.run(t, nil, append([]string{"manage.py"}, args...)...).wait()
 }
 
 func (s *Site) environ(t testing.TB) []string {
@@ -158,15 +154,9 @@ func (s *Site) Start(t testing.TB) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	s.URL, s.output = "http://"+l.Addr().String(), &bytes.Buffer{}
-	s.server = exec.Command(python(), "-m", "gunicorn", "--bind", "fd://3", "--workers", "1", "--threads", "4",
+	s.URL = "http://" + l.Addr().String()
+	s.server = s.run(t, file, "gunicorn", "--bind", "fd://3", "--workers", "1", "--threads", "4",
 		"--timeout", "600", "--log-level", "warning", "wsgi") // seconds: a worker that a busy machine holds up isn't ended
-	s.server.Dir, s.server.Env, s.server.ExtraFiles = s.dir, s.environ(t), []*os.File{file}
-	s.server.Stdout, s.server.Stderr = s.output, s.output
-	s.server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := s.server.Start(); err != nil {
-		t.Fatalf("start gunicorn: %v", err)
-	}
 	t.Cleanup(s.Stop)
 	s.wait(t)
 }
@@ -183,7 +173,7 @@ func (s *Site) wait(t testing.TB) {
 			}
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("Django doesn't answer: %v\n%s", err, s.output)
+			t.Fatalf("Django doesn't answer: %v\n%s", err, s.server.output)
 		}
 	}
 }
@@ -193,13 +183,12 @@ func (s *Site) Stop() {
 	if s.server == nil {
 		return
 	}
-	_ = syscall.Kill(-s.server.Process.Pid, syscall.SIGKILL)
-	_ = s.server.Wait()
+	s.server.kill()
 	s.server = nil
 }
 
 // Group returns the process group of the server.
-func (s *Site) Group() int { return s.server.Process.Pid }
+func (s *Site) Group() int { return s.server.pid }
 
 // Run calls one of the project's operations (see site/operations.py), and decodes its result into into unless that is nil.
 func (s *Site) Run(t testing.TB, do string, with map[string]any, into any) {
@@ -207,7 +196,7 @@ func (s *Site) Run(t testing.TB, do string, with map[string]any, into any) {
 	b := s.Browser(t)
 	var answer struct{ Result json.RawMessage }
 	if status := b.Do(t, "POST", "/run", map[string]any{"do": do, "with": with}, &answer); status != http.StatusOK {
-		t.Fatalf("%s %v: Django answers %d\n%s", do, with, status, s.output)
+		t.Fatalf("%s %v: Django answers %d\n%s", do, with, status, s.server.output)
 	}
 	if into == nil {
 		return
