@@ -7,7 +7,8 @@ say() { printf '\033[1m== %s\033[0m\n' "$*"; }
 # longer than all of its tests.
 like_a_release() {
   export CGO_ENABLED=0
-  export GOFLAGS="${GOFLAGS:-} -trimpath"
+  GOFLAGS="$(go env GOFLAGS) -trimpath"
+  export GOFLAGS
 }
 
 # need COMMAND PACKAGE... installs the Debian packages unless the command exists. It starts no service: the tests start
