@@ -2,20 +2,8 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { checkAccessible } from "../lib/axe.mjs";
 import { ask, atAccount, openPage, startBrowser } from "../lib/browser.mjs";
+import { codeIn, makeProven, password } from "../lib/code.mjs";
 import { admin, startServer } from "../lib/server.mjs";
-
-const codeIn = (text) => /^ {4}(\d{4} \d{4})$/m.exec(text)[1];
-
-const password = "two hangers for each coat";
-
-/** Makes the administrator, who sets a password by mail, which proves the address. */
-async function makeProven(server) {
-  const setup = new URL(await server.setupLink()).hash.slice(1);
-  await server.post("/api/auth/setup", { secret: setup, ...admin });
-  assert.equal((await server.post("/api/auth/password/forgot", { email: admin.email })).status, 202);
-  const secret = /^http\S+#(\S+)$/m.exec(await server.mail("reset_first"))[1];
-  assert.equal((await server.post("/api/auth/password/reset", { secret, new_password: password })).status, 200);
-}
 
 async function askForCode(page, server, address) {
   await page.goto(`${server.url}/signin`);

@@ -5,6 +5,7 @@ import test from "node:test";
 import { addAuthenticator, answered, suggests, watch } from "../lib/authenticator.mjs";
 import { checkAccessible } from "../lib/axe.mjs";
 import { ask, openPage, startBrowser, ticket } from "../lib/browser.mjs";
+import { codeIn, makeProven, password as provenPassword } from "../lib/code.mjs";
 import { runs } from "../lib/example.mjs";
 import { admin } from "../lib/server.mjs";
 import { authenticator as appOnPhone } from "../lib/totp.mjs";
@@ -20,6 +21,24 @@ for (const { name, where, start } of runs) {
     await watch(page);
     const authenticator = await addAuthenticator(page);
     await tell(t, { page, site, server, authenticator });
+  });
+}
+
+for (const { name, where, start } of runs) {
+  test(`a mailed code before the second factor in examples/${name} ${where}`, async (t) => {
+    const { site, server } = await start(t, name, ["--second-factor", "required"]);
+    await makeProven(server);
+    const browser = await startBrowser(t);
+    const page = await openPage(t, browser);
+    await page.goto(`${site}/`);
+    await page.getByLabel("Username").fill(username);
+    await page.getByLabel("Password").fill(provenPassword);
+    await page.getByRole("button", { name: "Sign in", exact: true }).click();
+    await page.getByRole("button", { name: "Mail me a code" }).click();
+    await page.getByLabel("Code from the mail").fill(codeIn(await server.mail("code_enrol")));
+    await checkAccessible(page, "a mailed code");
+    await page.getByRole("button", { name: "Continue" }).click();
+    await page.getByRole("button", { name: "Set up an authenticator app" }).waitFor();
   });
 }
 

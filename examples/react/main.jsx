@@ -26,6 +26,14 @@ function SignIn() {
     </>
   )
   const startOver = <button type="button" onClick={steps.cancel}>Start over</button>
+  if (pending?.kind === 'enrol_code') return (
+    <form key="code" onSubmit={send(({ code }) => steps.enterCode(code))}>
+      {problem}
+      <p>This server asks you for a second factor. Before you set one up, enter a code that is mailed to you.</p>
+      <button type="button" onClick={() => steps.sendCode()}>Mail me a code</button>{' '}
+      <label>Code from the mail <input name="code" autoComplete="one-time-code" required /></label> <button>Continue</button> {startOver}
+    </form>
+  )
   if (pending?.kind === 'enrol') return (
     <form key="enrol" onSubmit={send(({ code }) => steps.confirmApp(code))}>
       {problem}

@@ -45,7 +45,13 @@ export class Home {
       <ul>@for (code of codes; track code) { <li>{{ code }}</li> }</ul>
       <button (click)="form.codesKept()">I have kept them</button>
     } @else if (form.pending(); as pending) {
-      @if (pending.kind === 'enrol') {
+      @if (pending.kind === 'enrol_code') {
+        <form (submit)="$event.preventDefault(); form.enterCode(code.value)">
+          <p>This server asks you for a second factor. Before you set one up, enter a code that is mailed to you.</p>
+          <button type="button" (click)="form.sendCode()">Mail me a code</button>
+          <label>Code from the mail <input #code autocomplete="one-time-code" required /></label> <button>Continue</button>
+        </form>
+      } @else if (pending.kind === 'enrol') {
         <p>Set up a second factor, which this server asks you for.</p>
         @if (pending.factors.includes('passkey')) { <button (click)="form.enrolPasskey()">Set up a passkey</button> }
         @if (form.app(); as app) {
