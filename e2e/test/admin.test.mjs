@@ -50,6 +50,13 @@ test("the administration", async (t) => {
     await pick(page.getByRole("combobox", { name: "Permissions" }), "blog.add_post", "blog.view_post");
     await page.getByRole("button", { name: "Create the group" }).click();
     await told("editors has been created.").waitFor();
+    const name = page.getByLabel("Name");
+    assert.equal(await name.inputValue(), "");
+    await name.fill("editors");
+    await page.getByRole("button", { name: "Create the group" }).click();
+    await page.locator('input[name="name"][aria-invalid="true"]').waitFor();
+    assert.equal(await name.inputValue(), "editors", "what was typed is lost");
+    await page.reload();
     const group = section("editors");
     await group.getByText("blog.add_post").waitFor();
     await page.getByRole("button", { name: "Change editors" }).click();

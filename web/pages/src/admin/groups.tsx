@@ -97,11 +97,17 @@ function OneGroup({ me, group, onDone }: { me: User; group: Group; onDone: (mess
 
 function NewGroup({ onDone }: { onDone: (message: string) => void }) {
   const create = useAdminMutation(mutations.createGroup);
+  const [made, setMade] = useState(0); // the form's key: what was refused stays typed
   return (
     <section className="panel" aria-labelledby="new-group-heading">
       <h2 id="new-group-heading">{t.newHeading}</h2>
-      <Form key={create.isSuccess ? create.submittedAt : "first"} error={create.error ?? undefined} sending={create.isPending} onSend={(field, all) =>
-        create.mutate({ name: field("name"), permissions: all("permissions") }, { onSuccess: ({ name }) => onDone(t.created(name)) })}>
+      <Form key={made} error={create.error ?? undefined} sending={create.isPending} onSend={(field, all) =>
+        create.mutate({ name: field("name"), permissions: all("permissions") }, {
+          onSuccess: ({ name }) => {
+            setMade(made + 1);
+            onDone(t.created(name));
+          },
+        })}>
         <MutationProblem error={create.error} fields={["name", "permissions"]} />
         <Field name="name" label={t.name} autoComplete="off" errors={create.error?.errors["name"]} />
         <Permissions initial={[]} errors={create.error?.errors["permissions"]} />

@@ -113,12 +113,18 @@ function List({ invitations, mayInvite, onIssued, onDone }: ListProps) {
 function NewInvitation({ me, onIssued }: { me: User; onIssued: (invitation: IssuedInvitation) => void }) {
   const groups = useGroups(hasPermission(me, "auth.view_group"));
   const invite = useAdminMutation(mutations.invite);
+  const [sent, setSent] = useState(0); // the form's key: what was refused stays typed
   const errors = invite.error?.errors ?? {};
   return (
     <section className="panel" aria-labelledby="invite-heading">
       <h2 id="invite-heading">{t.newHeading}</h2>
-      <Form key={invite.isSuccess ? invite.submittedAt : "first"} error={invite.error ?? undefined} sending={invite.isPending} onSend={(field, all) =>
-        invite.mutate({ email: field("email"), groups: all("groups"), language: field("language"), printed: all("printed").length > 0 }, { onSuccess: onIssued })}>
+      <Form key={sent} error={invite.error ?? undefined} sending={invite.isPending} onSend={(field, all) =>
+        invite.mutate({ email: field("email"), groups: all("groups"), language: field("language"), printed: all("printed").length > 0 }, {
+          onSuccess: (invitation) => {
+            setSent(sent + 1);
+            onIssued(invitation);
+          },
+        })}>
         <MutationProblem error={invite.error} fields={["email", "groups"]} />
         <Field name="email" inputMode="email" label={t.email} autoComplete="off" errors={errors["email"]} />
         {groups.data && groups.data.length > 0 && (
