@@ -50,9 +50,11 @@ export function createAuth(options = {}) {
     function ask(slide = false, reason) {
         return (asking ??= fetchState(slide, reason).finally(() => (asking = undefined)));
     }
-    /** Waits for a request that is under way, whose answer may be older than the news, and asks once more. */
+    /** Waits for a request that is under way, whose answer may be older than the news, and asks once more. A use shares no other's request. */
     async function askAgain(reason, slide) {
-        await asking;
+        do
+            await asking;
+        while (slide && asking);
         return ask(slide, reason);
     }
     async function fetchState(slide, reason) {

@@ -270,9 +270,10 @@ export function createAuth(options: AuthOptions = {}): Auth {
     return (asking ??= fetchState(slide, reason).finally(() => (asking = undefined)));
   }
 
-  /** Waits for a request that is under way, whose answer may be older than the news, and asks once more. */
+  /** Waits for a request that is under way, whose answer may be older than the news, and asks once more. A use shares no other's request. */
   async function askAgain(reason?: string, slide?: boolean): Promise<AuthState> {
-    await asking;
+    do await asking;
+    while (slide && asking);
     return ask(slide, reason);
   }
 

@@ -101,6 +101,16 @@ test("a session about to end says when; only a use extends it", async () => {
   for (const { auth } of tabs) expect(auth.getState()).toHaveProperty("expiresAt", undefined);
 });
 
+test("a use extends the session also if the page asks for other reasons at the same time", async () => {
+  const [{ auth }] = await twoTabs();
+  const uses = () => server.requests.filter((it) => new URL(it.url).pathname === "/api/me" && !it.url.includes("slide=false")).length;
+  const before = uses();
+  const first = auth.refresh({ slide: false });
+  Stream.open[0]!.send("permissions.changed");
+  await Promise.all([first, auth.refresh()]);
+  expect(uses()).toBe(before + 1);
+});
+
 test("a session that was used in time, but not by a page, is asked for once, and then isn't about to end", async () => {
   const tabs = await twoTabs();
   Stream.open[0]!.send("session.expiring", { expires_at: "2026-01-01T00:01:00Z" });
