@@ -55,6 +55,9 @@ func (g *groupCommit) end(ctx context.Context, id session.ID) (removed bool, err
 		}
 		m := &member{ctx: ctx, id: id}
 		b := g.join(m)
+		if b == nil {
+			return g.alone(ctx, id)
+		}
 		select {
 		case <-b.done:
 		case <-ctx.Done():
@@ -69,11 +72,25 @@ func (g *groupCommit) end(ctx context.Context, id session.ID) (removed bool, err
 	}
 }
 
-// join adds an end to the next batch. The first to do so has it written.
+// alone writes an end for which there is a place among those that are being written. Its caller holds the place.
+func (g *groupCommit) alone(ctx context.Context, id session.ID) (removed bool, err error) {
+	defer func() { <-g.writing }()
+	return g.write(ctx, [][]byte{id[:]})
+}
+
+// join adds an end to the next batch. The first to do so has it written. It returns nil if the end needn't wait for others, and then holds a
+// place among those that are being written.
 func (g *groupCommit) join(m *member) *batch {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	b := g.gathering
+	if b == nil {
+		select {
+		case g.writing <- struct{}{}:
+			return nil
+		default:
+		}
+	}
 	if b == nil || len(b.members) == maxBatch {
 		b = &batch{done: make(chan struct{})}
 		g.gathering = b
