@@ -105,6 +105,44 @@ func TestAFeedServesOneDatabase(t *testing.T) {
 	}
 }
 
+// TestAFeedFollowsItsSchema: a connection that has sent to the channel of a former schema must not go on doing so, since its node would hear
+// itself there, and not the others.
+func TestAFeedFollowsItsSchema(t *testing.T) {
+	t.Attr("threat", "X01")
+	url := pgserver.Test(t)
+	pooler := pgserver.Shared(t).TestPooler(t)
+	direct := newFeed(t, url+"?search_path=late,public")
+	pooled := newFeed(t, through(pooler, url))
+	for range 2 {
+		for _, f := range []*pg.Feed{direct, pooled} {
+			if err := f.Send(t.Context(), "before"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	sql(t, url, `CREATE SCHEMA late`)
+	ctx, end := context.WithTimeout(t.Context(), time.Minute)
+	defer end()
+	up, heard := make(chan bool, 1), make(chan string, 9)
+	go newFeed(t, url+"?search_path=late,public").Listen(ctx, feed.Listener{
+		Up: func() { up <- true }, Message: func(m string) { heard <- m }, Down: func(error) {}, Failed: func(error) {},
+	})
+	<-up
+	for _, m := range []string{"first", "second"} {
+		if err := direct.Send(ctx, m); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case got := <-heard:
+			if got != m {
+				t.Errorf("heard %q, want %q", got, m)
+			}
+		case <-ctx.Done():
+			t.Fatalf("%q went to the former schema's channel", m)
+		}
+	}
+}
+
 // TestAnIdleTimeoutSparesTheFeed: for idle_session_timeout, a session that only listens is idle.
 func TestAnIdleTimeoutSparesTheFeed(t *testing.T) {
 	t.Parallel() // it waits for the server

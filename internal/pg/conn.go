@@ -23,7 +23,8 @@ type Conn struct {
 	dialer  *Dialer
 	server  server
 	era     *era
-	refused bool // the server has refused a write
+	refused bool    // the server has refused a write
+	channel channel // on which the last message of a feed was sent; zero: none was
 }
 
 // Pooled reports whether there is a pooler between the program and the server.

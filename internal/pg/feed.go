@@ -3,6 +3,7 @@ package pg
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -26,6 +27,8 @@ const currentSchema = `coalesce(current_schema(), '')`
 const (
 	// longestRetry is the longest wait before Listen connects again.
 	longestRetry = resilience.LongestProbePause
+	// sendTries is how many connections are tried to send a message, of which the server may have closed all that were idle.
+	sendTries = 4
 )
 
 // errPooled means that the feed's connection goes through a pooler.
@@ -80,16 +83,25 @@ func (f *Feed) Send(ctx context.Context, message string) error {
 	if err := feed.Check(message); err != nil {
 		return err
 	}
-	// A read-only server would deliver messages too, and a node that receives its own would wrongly conclude that it receives
-	// all.
-	result, err := f.send.ExecContext(ctx, `SELECT pg_notify(`+channelOf(f.schema)+`, $1) WHERE current_setting('transaction_read_only') = 'off'`, message)
+	for try := 1; ; try++ {
+		err := f.sendOnce(ctx, message)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, driver.ErrBadConn) || try == sendTries {
+			return fmt.Errorf("send to the feed: %w", err)
+		}
+	}
+}
+
+// sendOnce returns driver.ErrBadConn if the server was lost before it was sent anything.
+func (f *Feed) sendOnce(ctx context.Context, message string) error {
+	conn, err := f.send.Conn(ctx)
 	if err != nil {
-		return fmt.Errorf("send to the feed: %w", err)
+		return err
 	}
-	if n, err := result.RowsAffected(); err != nil || n != 1 {
-		return fmt.Errorf("send to the feed: %w", errors.Join(ErrReadOnly, err))
-	}
-	return nil
+	defer conn.Close() // gives the connection back
+	return conn.Raw(func(c any) error { return c.(*Conn).notify(ctx, f.schema, message) })
 }
 
 // Listen implements [feed.Feed]. An error means that there is a pooler in between.
