@@ -159,41 +159,26 @@ func (n *Node) acknowledge(node, token string) {
 	n.direct.Send(l.place, acknowledgement+" "+n.name+" "+token)
 }
 
-// remind asks for the acknowledgements of a notice that are missing, until all are there or nothing waits for it. It begins when the
-// notice has come back: before, the feed may not have brought it to others either, and reminders would burden a slow feed.
-func (n *Node) remind(p *pendingNotice) {
-	limit := time.NewTimer(lease + margin)
-	defer limit.Stop()
-	select {
-	case <-p.returned:
-	case <-limit.C: // nothing waits any more
+// remind asks for the acknowledgements of a notice that are missing, and does so again until all are there or nothing waits for it. The first
+// reminder follows remindAfter after the notice has come back: before, the feed may not have brought it to others either, and reminders would
+// burden a slow feed.
+func (n *Node) remind(p *pendingNotice, try int) {
+	nodes, places := n.late(p)
+	switch {
+	case len(nodes) == 0:
 		return
-	}
-	pause := remindAfter
-	for try := 0; ; try++ {
-		timer := time.NewTimer(pause)
-		select {
-		case <-p.settled:
-			timer.Stop()
-			return
-		case <-timer.C:
+	case try < remindDirectly:
+		for _, place := range places {
+			n.direct.Send(place, reminder+" "+n.name+" "+p.token)
 		}
-		pause *= 2
-		nodes, places := n.late(p)
-		switch {
-		case len(nodes) == 0:
-			return
-		case try < remindDirectly:
-			for _, place := range places {
-				n.direct.Send(place, reminder+" "+n.name+" "+p.token)
-			}
-		default:
-			ctx, cancel := context.WithTimeout(context.Background(), lease)
-			for _, text := range listText(reminder+" "+n.name+" "+p.token, nodes, 1) {
-				_ = n.feed.Send(ctx, text) // without it the revocation waits until the leases have run out
-			}
-			cancel()
-			return
+		n.mu.Lock()
+		p.reminder = time.AfterFunc(remindAfter<<(try+1), func() { n.remind(p, try+1) })
+		n.mu.Unlock()
+	default:
+		ctx, cancel := context.WithTimeout(context.Background(), lease)
+		defer cancel()
+		for _, text := range listText(reminder+" "+n.name+" "+p.token, nodes, 1) {
+			_ = n.feed.Send(ctx, text) // without it the revocation waits until the leases have run out
 		}
 	}
 }

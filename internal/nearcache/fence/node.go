@@ -152,7 +152,7 @@ func (n *Node) reset() {
 	n.heartbeats, n.peers = map[string]time.Duration{}, map[string]time.Duration{}
 	for _, p := range n.notices {
 		p.broken = true
-		p.tell()
+		n.update(p)
 	}
 }
 
@@ -274,7 +274,7 @@ func (n *Node) handleLeave(from string) {
 	delete(n.links, from)
 	delete(n.gathered, from)
 	for _, p := range n.notices {
-		p.settle(from)
+		n.settle(p, from)
 	}
 }
 

@@ -18,16 +18,19 @@ type pendingNotice struct {
 	missing  map[string]time.Duration // nodes that haven't acknowledged, and when their leases have run out
 	answered map[string]bool          // nodes that have acknowledged
 	young    time.Duration            // until then there may be nodes that this one hasn't heard of since it began to listen
-	changed  chan struct{}            // closed, and replaced, when more is known
-
-	returned chan struct{} // closed when this node has received its own notice
 
 	acknowledged bool          // by every node
-	settled      chan struct{} // closed then
+	turn         chan struct{} // held until it is acknowledged, so that the next one gathers keys; nil: not held
+	turnEnds     *time.Timer   // gives the turn up; nil: turn wasn't held
+	reminder     *time.Timer   // asks for acknowledgements that are missing; nil: it hasn't begun
 
 	sent  chan struct{} // closed when the notice was sent, with limit, or couldn't be, with err
 	err   error
-	limit time.Duration // when every lease has run out that was given before the notice
+	limit time.Duration // when every lease has run out that was given before the notice; 0: it wasn't sent yet
+
+	over   bool
+	ended  chan struct{} // closed when it is over: no memory holds an entry of the keys any more, or may cache one
+	review *time.Timer   // looks again whether it is over; nil: nothing has looked yet
 }
 
 // mostKeys is how many keys share a notice, which has room for 300.
@@ -36,14 +39,46 @@ const mostKeys = 200
 // gatherFor is how long a notice gathers keys at most, after the one before it was sent, while that one is being acknowledged.
 const gatherFor = 10 * time.Millisecond
 
-// tell wakes all who wait. The caller holds the node's mutex.
-func (p *pendingNotice) tell() {
+// update is called when more is known of a notice. The caller holds mu.
+func (n *Node) update(p *pendingNotice) {
 	if p.received && len(p.missing) == 0 && !p.broken && !p.acknowledged {
 		p.acknowledged = true
-		close(p.settled)
+		p.endTurn()
+		if p.reminder != nil {
+			p.reminder.Stop()
+		}
 	}
-	close(p.changed)
-	p.changed = make(chan struct{})
+	if p.over || p.limit == 0 {
+		return
+	}
+	pause := n.pendingUntil(p) - n.memory.Now()
+	switch {
+	case pause <= 0:
+		p.over = true
+		close(p.ended)
+	case p.review == nil:
+		p.review = n.after(pause, func() { n.update(p) })
+	default:
+		p.review.Reset(pause)
+	}
+}
+
+// after calls do with mu held.
+func (n *Node) after(pause time.Duration, do func()) *time.Timer {
+	return time.AfterFunc(pause, func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		do()
+	})
+}
+
+// endTurn lets the next notice be sent. The caller holds the node's mutex.
+func (p *pendingNotice) endTurn() {
+	if p.turn != nil {
+		p.turnEnds.Stop()
+		<-p.turn
+		p.turn = nil
+	}
 }
 
 // Write implements [Validator]. Every node drops the keys and blocks them for BlockFor, or its lease runs out. Then the
@@ -83,8 +118,11 @@ func (n *Node) announce(ctx context.Context, keys []Key) (began time.Duration, e
 	n.memory.Block(began, began+BlockFor, keys)
 	var notices []*pendingNotice
 	for some := range slices.Chunk(keys, mostKeys) {
-		p := n.join(some)
+		p, first := n.join(some)
 		defer n.leave(p)
+		if first {
+			n.sendInTurn(p)
+		}
 		notices = append(notices, p)
 	}
 	for _, p := range notices {
@@ -96,29 +134,48 @@ func (n *Node) announce(ctx context.Context, keys []Key) (began time.Duration, e
 		if p.err != nil {
 			return 0, p.err
 		}
-		if err := n.await(ctx, p); err != nil {
+		if err := p.await(ctx); err != nil {
 			return 0, err
 		}
 	}
 	return began, nil
 }
 
+// await waits until a notice that was sent is over.
+func (p *pendingNotice) await(ctx context.Context) error {
+	select {
+	case <-p.ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // join adds keys to the next notice. The first to do so has it sent.
-func (n *Node) join(keys []Key) *pendingNotice {
+func (n *Node) join(keys []Key) (p *pendingNotice, first bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	p := n.gathering
+	p = n.gathering
 	if p == nil || len(p.keys)+len(keys) > mostKeys {
-		p = &pendingNotice{
-			answered: map[string]bool{}, sent: make(chan struct{}), settled: make(chan struct{}), changed: make(chan struct{}),
-			returned: make(chan struct{}),
-		}
-		n.gathering = p
-		go n.send(p)
+		p = &pendingNotice{answered: map[string]bool{}, sent: make(chan struct{}), ended: make(chan struct{})}
+		n.gathering, first = p, true
 	}
 	p.keys = append(p.keys, keys...)
 	p.waiting++
-	return p
+	return p, first
+}
+
+// sendInTurn sends a notice at once if it is its turn, without the cost of another goroutine, or else later.
+func (n *Node) sendInTurn(p *pendingNotice) {
+	select {
+	case n.sending <- struct{}{}:
+		n.send(p)
+	default:
+		go func() {
+			n.sending <- struct{}{}
+			n.send(p)
+		}()
+	}
 }
 
 // leave forgets a notice for which nothing waits any more.
@@ -127,13 +184,15 @@ func (n *Node) leave(p *pendingNotice) {
 	defer n.mu.Unlock()
 	if p.waiting--; p.waiting == 0 {
 		delete(n.notices, p.token)
+		if p.review != nil {
+			p.review.Stop()
+		}
 	}
 }
 
-// send sends a notice once the one before it has been sent and acknowledged, or not within gatherFor. It numbers the notice only now,
-// so that the numbers are in the order of the feed: an acknowledgement covers all lower ones.
+// send sends a notice whose turn it is. It numbers the notice only now, so that the numbers are in the order of the feed: an acknowledgement
+// covers all lower ones. The next notice's turn is when this one is acknowledged, or not within gatherFor.
 func (n *Node) send(p *pendingNotice) {
-	n.sending <- struct{}{}
 	n.mu.Lock()
 	if n.gathering == p {
 		n.gathering = nil
@@ -148,63 +207,37 @@ func (n *Node) send(p *pendingNotice) {
 	n.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), maxSilence)
 	defer cancel()
-	p.err = n.feed.Send(ctx, text)
-	p.limit = n.memory.Now() + lease + margin
-	close(p.sent)
-	if p.err == nil {
-		if n.direct != nil {
-			go n.remind(p)
-		}
-		n.gather(p)
-	}
-	<-n.sending
-}
-
-// gather waits until a notice is acknowledged, so that the next one has more keys. Every message costs each node, however many
-// keys it has. A node that doesn't answer must not hold up others than those that wait for it anyway.
-func (n *Node) gather(p *pendingNotice) {
-	pause := time.NewTimer(gatherFor)
-	defer pause.Stop()
-	select {
-	case <-p.settled:
-	case <-pause.C:
-	}
-}
-
-// await waits until every node has acknowledged or has no lease any more. A heartbeat that this node hasn't received was
-// sent before the notice, so waiting until the limit is always enough.
-func (n *Node) await(ctx context.Context, p *pendingNotice) error {
-	for {
-		until, changed := n.pendingUntil(p)
-		pause := until - n.memory.Now()
-		if pause <= 0 {
-			return nil
-		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-changed:
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		}
-		timer.Stop()
-	}
-}
-
-// pendingUntil returns the time until which some memory may still hold an entry of the notice, as far as is known, and a
-// channel that is closed when more is known.
-func (n *Node) pendingUntil(p *pendingNotice) (time.Duration, <-chan struct{}) {
+	err := n.feed.Send(ctx, text)
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	p.err, p.limit = err, n.memory.Now()+lease+margin
+	close(p.sent)
+	if err != nil || p.acknowledged {
+		<-n.sending
+	} else {
+		n.gather(p)
+	}
+	n.update(p)
+}
+
+// gather keeps the turn of a notice until it is acknowledged, so that the next one has more keys. Every message costs each node, however
+// many keys it has. A node that doesn't answer must not hold up others than those that wait for it anyway. The caller holds mu.
+func (n *Node) gather(p *pendingNotice) {
+	p.turn = n.sending
+	p.turnEnds = n.after(gatherFor, p.endTurn)
+}
+
+// pendingUntil returns the time until which some memory may still hold an entry of the notice, as far as is known. A heartbeat that this
+// node hasn't received was sent before the notice, so waiting until the limit is always enough. The caller holds mu.
+func (n *Node) pendingUntil(p *pendingNotice) time.Duration {
 	if !p.received || p.broken {
-		return p.limit, p.changed
+		return p.limit
 	}
 	until := p.young
 	for _, end := range p.missing {
 		until = max(until, end)
 	}
-	return min(until, p.limit), p.changed
+	return min(until, p.limit)
 }
 
 // handleOwnNotice decides whose acknowledgements a notice needs: those of the nodes heard shortly before it. A node that is
@@ -218,7 +251,6 @@ func (n *Node) handleOwnNotice(token string) {
 	}
 	now := n.memory.Now()
 	p.received, p.missing = true, map[string]time.Duration{}
-	close(p.returned)
 	if !n.told {
 		p.young = n.youngUntil()
 	}
@@ -230,7 +262,10 @@ func (n *Node) handleOwnNotice(token string) {
 			p.missing[peer] = end
 		}
 	}
-	p.tell()
+	if n.direct != nil && len(p.missing) > 0 {
+		p.reminder = time.AfterFunc(remindAfter, func() { n.remind(p, 0) })
+	}
+	n.update(p)
 }
 
 // handleAcknowledgement notes that a node has carried out these notices of this node, and all that were sent before them. One that came
@@ -246,16 +281,16 @@ func (n *Node) handleAcknowledgement(from string, tokens []string) {
 		for _, p := range n.notices {
 			if p.number <= number {
 				p.answered[from] = true
-				p.settle(from)
+				n.settle(p, from)
 			}
 		}
 	}
 }
 
-// settle stops waiting for a node.
-func (p *pendingNotice) settle(from string) {
+// settle stops waiting for a node. The caller holds mu.
+func (n *Node) settle(p *pendingNotice, from string) {
 	if _, ok := p.missing[from]; ok {
 		delete(p.missing, from)
-		p.tell()
+		n.update(p)
 	}
 }

@@ -115,7 +115,7 @@ func (n *Node) handleAnswer(m message) {
 			}
 		}
 		p.young = 0
-		p.tell()
+		n.update(p)
 	}
 }
 
