@@ -69,7 +69,7 @@ func newBench(ctx context.Context, p plan, say func(string, ...any)) (*bench, er
 	var noRedis, noPostgres error
 	var both sync.WaitGroup
 	both.Go(func() { b.redis, noRedis = redisserver.New(ctx, path) })
-	both.Go(func() { b.postgre, noPostgres = pgserver.New(ctx) })
+	both.Go(func() { b.postgre, noPostgres = pgserver.New(ctx, "max_connections=500") })
 	both.Wait()
 	if noRedis != nil {
 		b.miss("everything on Redis", noRedis)

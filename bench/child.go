@@ -16,18 +16,19 @@ import (
 
 // spec configures a server. A child reads it from its standard input, and ends when that input ends.
 type spec struct {
-	Name     string      // of the contender
-	Dir      string      // for its files
-	DB       string      // --db
-	Sessions string      // --sessions
-	People   int         // users with a session each
-	Memory   int64       // bytes that the server's cache may use; 0: its default
-	Header   http.Header // that every contender writes, as Body
-	Body     []byte
-	Upstream string // the application behind it; "": none
-	Public   string // the address that browsers use; "": its own
-	Wide     bool   // whether it may use all processors instead of the first alone
-	Profile  string // file for a profile of its processor time; "": none
+	Name       string      // of the contender
+	Dir        string      // for its files
+	DB         string      // --db
+	Sessions   string      // --sessions
+	People     int         // users with a session each
+	Memory     int64       // bytes that the server's cache may use; 0: its default
+	Header     http.Header // that every contender writes, as Body
+	Body       []byte
+	PeerListen string // --peer-listen
+	Upstream   string // the application behind it; "": none
+	Public     string // the address that browsers use; "": its own
+	Wide       bool   // whether it may use all processors instead of the first alone
+	Profile    string // file for a profile of its processor time; "": none
 }
 
 // served is the line of JSON that a child writes when it is ready.

@@ -213,10 +213,13 @@ func limited(s spec, read func(ctx context.Context, id [sha256.Size]byte) error)
 			http.Error(w, err.Error(), http.StatusUnauthorized)
 			return
 		}
-		if err := read(r.Context(), sha256.Sum256(secret)); err != nil {
+		switch err := read(r.Context(), sha256.Sum256(secret)); {
+		case err == nil:
+			write(w, r)
+		case errors.Is(err, errNoSession):
+			http.Error(w, err.Error(), http.StatusUnauthorized)
+		default:
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
 		}
-		write(w, r)
 	})
 }

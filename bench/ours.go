@@ -38,11 +38,11 @@ func (b *bench) stores(ctx context.Context, s *spec) (err error) {
 	_, kind, _ := strings.Cut(s.Name, "/")
 	kind, _, _ = strings.Cut(kind, "/")
 	switch {
-	case kind == "postgres" && b.postgre == nil, kind == "redis" && b.redis == nil, s.Name == "scs-redis" && b.redis == nil:
+	case (kind == "postgres" || s.Name == limitSignOut) && b.postgre == nil, kind == "redis" && b.redis == nil, s.Name == "scs-redis" && b.redis == nil:
 		return errors.New("its database server was not started")
 	case kind == "sqlite", kind == "redis":
 		s.DB = "sqlite:" + filepath.Join(s.Dir, "cloakroom.db")
-	case kind == "postgres":
+	case kind == "postgres", s.Name == limitSignOut:
 		s.DB, err = b.postgre.Database(ctx)
 	}
 	if kind == "redis" {

@@ -56,6 +56,8 @@ func build(s spec, addr string) (http.Handler, []string, error) {
 		return buildLimitPostgres(s)
 	case limitRedis:
 		return buildLimitRedis(s)
+	case limitSignOut:
+		return buildLimitSignOut(s)
 	case bareProxy:
 		return buildProxy(s)
 	case "gorilla":

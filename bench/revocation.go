@@ -26,6 +26,7 @@ func revocation(s spec) string {
 func config(s spec, addr string, log *slog.Logger) cloakroom.Config {
 	c := cloakroom.Config{
 		URL: "http://" + cmp.Or(s.Public, addr), Data: s.Dir, DB: s.DB, Sessions: s.Sessions, Revocation: revocation(s), MemoryBytes: s.Memory, Log: log,
+		PeerListen: s.PeerListen,
 	}
 	if s.Upstream != "" {
 		c.Upstreams = []string{s.Upstream}

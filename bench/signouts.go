@@ -3,11 +3,15 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 	"github.com/cloakroom-auth/cloakroom/postgres"
 	"github.com/cloakroom-auth/cloakroom/redis"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -16,12 +20,35 @@ import (
 // quickNodes is the number of nodes of a quick run, and quickSignOuts that of its sign-outs.
 const quickNodes, quickSignOuts = 3, 40
 
+// signOutEngines are the clusters of nodes that sign-outs are measured on: by the feed of each store alone, on PostgreSQL with --peer-listen too, and
+// the limit of that. A quick run has the first two.
+var signOutEngines = []string{"postgres", "redis", "postgres-direct", limitOfPostgres}
+
+// limitOfPostgres is the engine whose nodes are limitSignOut.
+const limitOfPostgres = "postgres-limit"
+
+// signOutSpec returns the configuration of the nodes of an engine.
+func (b *bench) signOutSpec(ctx context.Context, engine string) (spec, error) {
+	if engine == limitOfPostgres {
+		return b.spec(ctx, limitSignOut)
+	}
+	store, way, _ := strings.Cut(engine, "-")
+	s, err := b.spec(ctx, "me/"+store+"/fenced")
+	if way == "direct" {
+		s.PeerListen = "127.0.0.1:0"
+	}
+	return s, err
+}
+
 // delay is how long sign-outs took on a number of nodes.
 type delay struct {
 	engine string
 	nodes  int
 	took   []time.Duration
 }
+
+// signOutBlock is how many sign-outs of one cluster follow each other before it is the turn of the next, so that other load hits all alike.
+const signOutBlock = 20
 
 // signOuts measures sign-outs, one after the other, of sessions that every node has in its cache, on 1, 3 and 8 nodes; and
 // the store's write alone.
@@ -30,17 +57,14 @@ func (b *bench) signOuts(ctx context.Context) error {
 	if b.plan.quick {
 		counts, each = []int{quickNodes}, quickSignOuts
 	}
-	base := map[string]time.Duration{}
 	for _, n := range counts {
 		clusters, err := b.early, b.earlyErr
 		b.early, b.earlyErr = nil, nil
 		if clusters == nil && err == nil {
 			clusters, err = b.clusters(ctx, n, each)
 		}
-		for _, c := range clusters {
-			if err == nil {
-				err = b.signOutOf(ctx, c, base)
-			}
+		if err == nil {
+			err = b.signOutOf(ctx, clusters)
 		}
 		for _, c := range clusters {
 			c.stop()
@@ -49,7 +73,32 @@ func (b *bench) signOuts(ctx context.Context) error {
 			return fmt.Errorf("%d nodes: %w", n, err)
 		}
 	}
-	return nil
+	return b.signOutsOnASlowDisk(ctx, each)
+}
+
+// signOutsOnASlowDisk measures sign-outs on three nodes whose PostgreSQL waits for 5 ms before it flushes a commit, since a usual disk takes about as
+// long.
+func (b *bench) signOutsOnASlowDisk(ctx context.Context, each int) error {
+	if b.plan.quick || b.postgre == nil {
+		return nil
+	}
+	slow, err := pgserver.New(ctx, "commit_delay=5000", "commit_siblings=0")
+	if err != nil {
+		return err
+	}
+	defer slow.Close()
+	defer func(usual *pgserver.Server) { b.postgre = usual }(b.postgre)
+	b.postgre = slow
+	c, err := b.cluster(ctx, "postgres-direct", 3, each)
+	if err != nil {
+		return err
+	}
+	defer c.stop()
+	if err := b.join(ctx, c); err != nil {
+		return err
+	}
+	c.engine, c.ready = "postgres-slow-disk", time.Now().Add(settling)
+	return b.signOutOf(ctx, []*cluster{c})
 }
 
 // cluster is nodes with one store.
@@ -73,17 +122,17 @@ const settling = 4 * time.Second
 
 // clusters starts n nodes on each engine that is installed.
 func (b *bench) clusters(ctx context.Context, n, each int) (all []*cluster, err error) {
-	for _, engine := range []string{"postgres", "redis"} {
-		s, err := b.spec(ctx, "me/"+engine+"/fenced")
+	engines := signOutEngines
+	if b.plan.quick {
+		engines = engines[:2]
+	}
+	for _, engine := range engines {
+		c, err := b.cluster(ctx, engine, n, each)
 		if err != nil {
 			b.miss("sign-outs on "+engine, err)
 			continue
 		}
-		s.Wide, s.People, s.Dir = true, each, b.sub(fmt.Sprintf("%s-%d-nodes", engine, n))
-		if engine == "redis" {
-			s.DB = "sqlite:" + s.Dir + "/cloakroom.db"
-		}
-		all = append(all, &cluster{engine: engine, spec: s, nodes: make([]*child, n)})
+		all = append(all, c)
 	}
 	var group errgroup.Group
 	for _, c := range all {
@@ -94,6 +143,19 @@ func (b *bench) clusters(ctx context.Context, n, each int) (all []*cluster, err 
 		c.ready = time.Now().Add(settling)
 	}
 	return all, err
+}
+
+// cluster returns nodes that aren't started yet.
+func (b *bench) cluster(ctx context.Context, engine string, n, each int) (*cluster, error) {
+	s, err := b.signOutSpec(ctx, engine)
+	if err != nil {
+		return nil, err
+	}
+	s.Wide, s.People, s.Dir = true, each, b.sub(fmt.Sprintf("%s-%d-nodes", engine, n))
+	if engine == "redis" {
+		s.DB = "sqlite:" + s.Dir + "/cloakroom.db"
+	}
+	return &cluster{engine: engine, spec: s, nodes: make([]*child, n)}, nil
 }
 
 // join starts the nodes of a cluster. The first creates the users.
@@ -113,31 +175,55 @@ func (b *bench) join(ctx context.Context, c *cluster) (err error) {
 	return group.Wait()
 }
 
-// signOutOf signs the users of a cluster out, and notes how long that took. base has how long the store's write takes alone.
-func (b *bench) signOutOf(ctx context.Context, c *cluster, base map[string]time.Duration) error {
-	time.Sleep(time.Until(c.ready))
-	credentials := c.nodes[0].served.Credentials
-	if base[c.engine] == 0 {
-		took, err := b.writes(ctx, c.engine, c.spec, len(credentials))
-		if err != nil {
-			return err
+// signOutOf signs the users of clusters out, in turn, and notes how long that took, and how long the writes of their stores take alone.
+func (b *bench) signOutOf(ctx context.Context, clusters []*cluster) error {
+	took, writes := map[*cluster][]time.Duration{}, map[string][]time.Duration{}
+	for _, c := range clusters {
+		time.Sleep(time.Until(c.ready))
+	}
+	for from := 0; from < clusters[0].spec.People; from += signOutBlock {
+		for _, i := range rand.Perm(len(clusters)) {
+			c := clusters[i]
+			credentials := c.nodes[0].served.Credentials[from:min(from+signOutBlock, c.spec.People)]
+			if c.engine == c.store() {
+				alone, err := b.writes(ctx, c.engine, c.spec, from, len(credentials))
+				if err != nil {
+					return err
+				}
+				writes[c.engine] = append(writes[c.engine], alone...)
+			}
+			part, err := signOutInTurn(c.nodes, credentials)
+			if err != nil {
+				return fmt.Errorf("%s: %w", c.engine, err)
+			}
+			took[c] = append(took[c], part...)
 		}
-		base[c.engine] = quantile(took, .5)
-		b.add("sign-out/"+c.engine+"/write/p50", milliseconds(base[c.engine]), "ms", "", 0)
 	}
-	took, err := signOutInTurn(c.nodes, credentials)
-	if err != nil {
-		return fmt.Errorf("%s: %w", c.engine, err)
-	}
-	b.delays = append(b.delays, delay{c.engine, len(c.nodes), took})
-	for _, part := range []struct {
-		name string
-		q    float64
-	}{{"p50", .5}, {"p99", .99}, {"max", 1}} {
-		d := quantile(took, part.q)
-		b.add(fmt.Sprintf("sign-out/%s/%d-nodes/%s", c.engine, len(c.nodes), part.name), milliseconds(d), "ms", "write", float64(d)/float64(base[c.engine]))
+	for _, c := range clusters {
+		base := quantile(writes[c.store()], .5)
+		if row := "sign-out/" + c.engine + "/write/p50"; c.engine == c.store() && !slices.ContainsFunc(b.results, func(r result) bool { return r.Name == row }) {
+			b.add(row, milliseconds(base), "ms", "", 0)
+		}
+		if engines[c.engine] != "" {
+			b.delays = append(b.delays, delay{c.engine, len(c.nodes), took[c]})
+		}
+		for _, part := range []struct {
+			name string
+			q    float64
+		}{{"p50", .5}, {"p99", .99}, {"max", 1}} {
+			d := quantile(took[c], part.q)
+			b.add(fmt.Sprintf("sign-out/%s/%d-nodes/%s", c.engine, len(c.nodes), part.name), milliseconds(d), "ms", "write", float64(d)/float64(base))
+		}
 	}
 	return nil
+}
+
+// store returns the engine whose write the sign-outs are compared with.
+func (c *cluster) store() string {
+	if c.engine == "postgres-direct" || c.engine == limitOfPostgres {
+		return "postgres"
+	}
+	return c.engine
 }
 
 // signOutInTurn signs the sessions out, each on the next node, after every node has checked every session.
@@ -173,14 +259,14 @@ func signOutInTurn(nodes []*child, credentials []string) (took []time.Duration, 
 	return took, nil
 }
 
-// writes measures the store's own deletion of a session, without a message to other nodes.
-func (b *bench) writes(ctx context.Context, engine string, s spec, n int) (took []time.Duration, err error) {
+// writes measures the store's own deletion of a session, without a message to other nodes, n times, for sessions that are numbered from first on.
+func (b *bench) writes(ctx context.Context, engine string, s spec, first, n int) (took []time.Duration, err error) {
 	store, done, err := openSessions(ctx, engine, s)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	for i := range n {
+	for i := first; i < first+n; i++ {
 		r := &session.Record{ID: session.ID{1, byte(i), byte(i >> 8)}, PublicID: fmt.Sprint("write", i), User: "1", Expires: 1 << 40, Deadline: 1 << 40}
 		if err := store.Create(ctx, r); err != nil {
 			return nil, err
