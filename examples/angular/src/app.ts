@@ -62,8 +62,7 @@ export class Home {
         } @else { <button (click)="form.enrolApp()">Set up an authenticator app</button> }
       } @else {
         <form (submit)="$event.preventDefault(); form.second(code.value)">
-          <label>Code of your app, or a recovery code <input #code autocomplete="one-time-code" required /></label>
-          <button>Continue</button>
+          <label>Code of your app, or a recovery code <input #code autocomplete="one-time-code" required /></label> <button>Continue</button>
           @if (pending.passkey) { <button type="button" (click)="form.passkey()">Use a passkey</button> }
         </form>
       }
