@@ -327,6 +327,7 @@ func (s *Service) finish(ctx context.Context, c *Change, u *account.User, f *fac
 
 // SetSecondStep sets whether the user wants a second step after each password, and ends everything from before if that demands one
 // that wasn't demanded before. It ends it again if the wish is repeated, since the first call may have been interrupted.
+// [account.ErrEpochChanged] if everything was ended meanwhile.
 func (s *Service) SetSecondStep(ctx context.Context, u *account.User, on bool, end End) (*Change, error) {
 	c, before, err := s.settled(ctx, u, end)
 	if err != nil {
@@ -345,8 +346,11 @@ func (s *Service) SetSecondStep(ctx context.Context, u *account.User, on bool, e
 
 // wish writes the wish first and ends what was before second. before is what the user had.
 func (s *Service) wish(ctx context.Context, c *Change, before *factor.Profile, on bool, end End) error {
-	if err := s.Factors.SetSecondStep(ctx, c.User.ID, on); err != nil || !on {
+	if err := s.Factors.SetSecondStep(ctx, c.User.ID, on); err != nil {
 		return err
+	}
+	if !on {
+		return s.unchanged(ctx, c.User)
 	}
 	now, err := s.Factors.Load(ctx, c.User.ID) // another call may have added a factor
 	if err != nil {

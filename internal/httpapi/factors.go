@@ -233,12 +233,14 @@ func renewRecoveryCodes(c *call, _ none) (recoveryCodesOut, error) {
 	if err != nil {
 		return recoveryCodesOut{}, err
 	}
-	codes, err := service.NewRecoveryCodes(c.ctx(), c.who.User.ID)
+	u := c.who.User
+	codes, err := service.NewRecoveryCodes(c.ctx(), u.ID)
 	if err != nil {
 		return recoveryCodesOut{}, err
 	}
-	c.api.Audit.Record(c.ctx(), audit.SecondFactorKinds.RecoveryRenewed, slog.String("user", c.who.User.ID))
-	c.notify(c.who.User, letters.RecoveryRenewed)
+	c.api.Audit.Record(c.ctx(), audit.SecondFactorKinds.RecoveryRenewed, slog.String("user", u.ID))
+	c.notify(u, letters.RecoveryRenewed)
+	c.undoIfEnded(func(ctx context.Context) error { return service.Factors.SetRecoveryCodes(ctx, u.ID, nil) })
 	return recoveryCodesOut{codes}, nil
 }
 

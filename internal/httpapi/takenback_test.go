@@ -175,3 +175,62 @@ func TestARemovedFactorIsToldAlsoIfItsRowIsLeft(t *testing.T) {
 	}
 	ok(t, c.send("GET", "/api/auth/sessions", nil))
 }
+
+// beforeWrites calls a function once, before new recovery codes or the wish for a second step are written.
+type beforeWrites struct {
+	factor.Store
+	do func()
+}
+
+func (b *beforeWrites) call() {
+	if do := b.do; do != nil {
+		b.do = nil
+		do()
+	}
+}
+
+func (b *beforeWrites) SetRecoveryCodes(ctx context.Context, user string, hashes [][32]byte) error {
+	b.call()
+	return b.Store.SetRecoveryCodes(ctx, user, hashes)
+}
+
+func (b *beforeWrites) SetSecondStep(ctx context.Context, user string, on bool) error {
+	b.call()
+	return b.Store.SetSecondStep(ctx, user, on)
+}
+
+// TestNothingIsChangedAfterEverythingHasEnded: a request of a thief that is about to write when everything of the account ends gets no
+// recovery codes, and doesn't switch the second step off.
+func TestNothingIsChangedAfterEverythingHasEnded(t *testing.T) {
+	t.Attr("threat", "M12")
+	for name, send := range map[string]func(c *client) *answer{
+		"new recovery codes": func(c *client) *answer { return c.send("POST", "/api/auth/factors/recovery", nil) },
+		"no second step": func(c *client) *answer {
+			return c.send("PATCH", "/api/auth/factors", map[string]any{"second_step": false})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inner := inMemory(t)
+			factors := &beforeWrites{Store: inner.Factors}
+			s := start(t, options{stores: func(*testing.T) stores {
+				inner.Factors = factors
+				return inner
+			}})
+			root, u := s.as(s.superuser("root")), s.user("ada")
+			d := s.withPasskey(u, factor.Passkey)
+			must(t, factors.Store.SetRecoveryCodes(t.Context(), u.ID, [][32]byte{{1}}))
+			must(t, factors.Store.SetSecondStep(t.Context(), u.ID, true))
+			thief := s.client()
+			ok(t, thief.send("POST", "/api/auth/passkey/login", s.assertion(d)))
+			factors.do = func() { ok(t, root.send("POST", adminPath+"/users/"+u.ID+"/end", nil)) }
+			if r := send(thief); r.StatusCode != 401 || r.field("recovery_codes") != nil {
+				t.Errorf("got %d %s", r.StatusCode, r.body)
+			}
+			p, err := factors.Load(t.Context(), u.ID)
+			must(t, err)
+			if p.RecoveryCodes > 1 || !p.SecondStep {
+				t.Errorf("the account has %d codes, and wants a second step: %v", p.RecoveryCodes, p.SecondStep)
+			}
+		})
+	}
+}
