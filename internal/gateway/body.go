@@ -120,8 +120,8 @@ type body struct {
 	io.ReadCloser
 	deadlines *deadlines
 	left      int64 // bytes still to come; negative: unknown
-	bad       bool
-	done      bool // it has ended and may be closed: the transport reads once more to detect excess bytes
+	bad       error // why the client's part could not be read
+	done      bool  // it has ended and may be closed: the transport reads once more to detect excess bytes
 
 	// judge returns why the caller may no longer send; a nil judge isn't called. A refused body never reaches its end: its
 	// last bytes, or, if the length is unknown, its end marker, are withheld.
@@ -151,13 +151,14 @@ func (b *body) Read(p []byte) (int, error) {
 		b.deadlines.reading(false)
 	case err != nil:
 		b.deadlines.mu.Lock()
-		b.bad = true
+		b.bad = err
 		b.deadlines.mu.Unlock()
 	}
 	return n, err
 }
 
-func (b *body) failed() bool {
+// failed returns why the body could not be read; nil if it could.
+func (b *body) failed() error {
 	b.deadlines.mu.Lock()
 	defer b.deadlines.mu.Unlock()
 	return b.bad

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"os"
 	"strings"
 
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
@@ -207,6 +208,9 @@ func (x *exchange) answered(res *http.Response) error {
 	if lines := h["Set-Cookie"]; lines != nil {
 		h["Set-Cookie"] = x.withoutStale(withoutSetCookies(lines, x.u.g.c.Cookies))
 	}
+	if lines := h["Clear-Site-Data"]; lines != nil {
+		h["Clear-Site-Data"] = withoutCookieClearing(lines)
+	}
 	if (x.who != nil || h["Set-Cookie"] != nil) && h.Get("Cache-Control") == "" {
 		h.Set("Cache-Control", "private") // caches by themselves keep only answers to Authorization private
 	}
@@ -232,10 +236,29 @@ func withoutSetCookies(lines, names []string) []string {
 	return kept
 }
 
+// withoutCookieClearing drops what would have the browser delete our cookies: a session would seem to have ended that goes on.
+func withoutCookieClearing(lines []string) []string {
+	var kept []string
+	for kind := range strings.SplitSeq(strings.Join(lines, ","), ",") {
+		switch kind = strings.TrimSpace(kind); kind {
+		case "", `"cookies"`:
+		case `"*"`:
+			kept = append(kept, `"cache"`, `"storage"`, `"executionContexts"`)
+		default:
+			kept = append(kept, kind)
+		}
+	}
+	if kept == nil {
+		return nil
+	}
+	return []string{strings.Join(kept, ", ")}
+}
+
 var (
 	errUpstreamDown = problem.New(http.StatusBadGateway, "upstream_down", "The application behind this address doesn't answer just now.")
 	errUpstreamSlow = problem.New(http.StatusGatewayTimeout, "upstream_timeout", "The application behind this address didn't answer in time.")
 	errBodyLate     = problem.New(http.StatusRequestTimeout, "body_unreadable", "The body of the request didn't come in time.")
+	errBodyBroken   = problem.New(http.StatusBadRequest, "body_unreadable", "The body of the request ended early, or isn't well formed.")
 )
 
 // failed answers if the upstream doesn't.
@@ -253,9 +276,11 @@ func (x *exchange) failed(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	p := errUpstreamDown
 	var timeout net.Error
-	switch {
-	case x.body.failed():
+	switch failure := x.body.failed(); {
+	case errors.Is(failure, os.ErrDeadlineExceeded):
 		p = errBodyLate
+	case failure != nil:
+		p = errBodyBroken
 	case errors.As(err, &timeout) && timeout.Timeout():
 		p = errUpstreamSlow
 	}
