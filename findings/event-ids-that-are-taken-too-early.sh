@@ -2,7 +2,7 @@
 # Clients of event streams, and the Last-Event-ID with which they ask again: after an event that was cut in the middle, and after an id without data.
 #
 # A guess: the HTML standard says when an id counts: at the blank line that ends an event. So an event that a restart cuts is asked for again, and a
-# server that has only news for others can send "id: 2" and a blank line, so that nobody asks for those.
+# server that has only news for others can send "id: 2" and a blank line, so that those are never asked for.
 # Behaviour: eventsource 2 and fetch-event-source take the id as soon as its line is there. When a stream is cut within an event, they haven't handed
 # it over, and ask for what comes after it: that event is lost. eventsource 4 does the opposite and takes an id with data only, so an id alone
 # moves nothing, and the client is sent the same again. r3labs/sse hands the half event over, and a stream that ends is its end: no error, no second
