@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -68,16 +70,72 @@ func (b *bench) crowds(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := b.disableTogether(ctx, c, server, admin, users); err != nil {
+		return err
+	}
 	took, nodes, database, err = c.costly(server, len(users), func(i int, on *conn) ([]byte, int) {
 		return request("POST", "/api/auth/admin/users/"+users[i]+"/disable", on.addr, admin, ""), http.StatusOK
 	})
 	if err != nil {
 		return err
 	}
-	b.add(fmt.Sprintf("crowd/disable-%d-users", len(users)), took.Seconds(), "s", "", 0)
-	b.add("crowd/disable-cpu/nodes", nodes, "µs", "", 0)
-	b.add("crowd/disable-cpu/database", database, "µs", "", 0)
+	b.add(fmt.Sprintf("crowd/disable-%d-users-one-by-one", len(users)), took.Seconds(), "s", "", 0)
+	b.add("crowd/disable-one-by-one-cpu/nodes", nodes, "µs", "", 0)
+	b.add("crowd/disable-one-by-one-cpu/database", database, "µs", "", 0)
 	return b.revokeAll(ctx, c)
+}
+
+// disableTogether measures how long an administrator's program takes to disable users by as few requests as possible, one after the other,
+// and enables them again.
+func (b *bench) disableTogether(ctx context.Context, c *cluster, server []int, admin string, users []string) error {
+	var bodies []string
+	for some := range slices.Chunk(users, account.MaxTogether) {
+		body, err := json.Marshal(map[string][]string{"users": some})
+		if err != nil {
+			return err
+		}
+		bodies = append(bodies, string(body))
+	}
+	on := c.nodes[0].connect(1)
+	defer closeAll(on)
+	pids := c.pids()
+	ours, theirs, began := cpuTime(pids), cpuTime(server), time.Now()
+	for _, body := range bodies {
+		bytes := request("POST", "/api/auth/admin/users/disable", on[0].addr, admin, body)
+		if status, err := on[0].ask(bytes); err != nil || status != http.StatusOK {
+			return fmt.Errorf("an act for many users is answered %d, %w", status, err)
+		}
+	}
+	took := time.Since(began)
+	each := func(pids []int, before int64) float64 {
+		return float64(cpuTime(pids)-before) / 1000 / float64(len(users))
+	}
+	b.add(fmt.Sprintf("crowd/disable-%d-users", len(users)), took.Seconds(), "s", "", 0)
+	b.add("crowd/disable-cpu/nodes", each(pids, ours), "µs", "", 0)
+	b.add("crowd/disable-cpu/database", each(server, theirs), "µs", "", 0)
+	db, err := pgx.Connect(ctx, c.spec.DB)
+	if err != nil {
+		return err
+	}
+	defer db.Close(ctx)
+	var disabled int
+	if err := db.QueryRow(ctx, "SELECT count(*) FROM users WHERE NOT is_active").Scan(&disabled); err != nil {
+		return err
+	}
+	if disabled != len(users) {
+		return fmt.Errorf("%d users were disabled instead of %d", disabled, len(users))
+	}
+	// Nothing is in memory of them that this could invalidate.
+	_, err = db.Exec(ctx, "UPDATE users SET is_active = true")
+	return err
+}
+
+// pids returns the processes of the nodes.
+func (c *cluster) pids() (all []int) {
+	for _, node := range c.nodes {
+		all = append(all, node.pids...)
+	}
+	return all
 }
 
 const (
@@ -127,10 +185,7 @@ func (b *bench) revokeAll(ctx context.Context, c *cluster) error {
 
 // costly is all, with the processor time of the nodes and of the database's server for each request, in microseconds.
 func (c *cluster) costly(server []int, n int, next func(i int, on *conn) (request []byte, status int)) (took time.Duration, nodes, database float64, err error) {
-	var pids []int
-	for _, node := range c.nodes {
-		pids = append(pids, node.pids...)
-	}
+	pids := c.pids()
 	ours, theirs := cpuTime(pids), cpuTime(server)
 	took, err = c.all(n, next)
 	each := func(pids []int, before int64) float64 { return float64(cpuTime(pids)-before) / 1000 / float64(n) }

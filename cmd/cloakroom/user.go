@@ -25,7 +25,7 @@ type userCmd struct {
 	Reset       userReset       `cmd:"" help:"Make a one-time link on which a user sets a new password."`
 	Compromised userCompromised `cmd:"" help:"Take an account back from all who can get into it, and make a link for its owner."`
 	Factors     userFactors     `cmd:"" help:"Show or remove a user's passkeys, authenticator app and recovery codes."`
-	Disable     userDisable     `cmd:"" help:"Keep a user from signing in, and end all of the user's sessions."`
+	Disable     userDisable     `cmd:"" help:"Keep users from signing in, and end all of their sessions."`
 	Enable      userEnable      `cmd:"" help:"Let a disabled user sign in again."`
 	Delete      userDelete      `cmd:"" help:"Delete a user, and end all of the user's sessions."`
 }

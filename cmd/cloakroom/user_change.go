@@ -190,25 +190,6 @@ func (c *userPassword) Run(ctx context.Context, a *app) error {
 	})
 }
 
-type userDisable struct{ userArg }
-
-func (userDisable) Help() string {
-	return `All sessions and tokens of the user end. The account stays: cloakroom user enable lets the user sign in again.
-
-Example:
-  cloakroom user disable bob`
-}
-
-func (c *userDisable) Run(ctx context.Context, a *app) error {
-	return c.change(ctx, a, func(ctx context.Context, s *cloakroom.Server, u *account.User) error {
-		if err := administration(s).DisableUser(ctx, u); err != nil {
-			return err
-		}
-		u.IsActive = false
-		return a.signedOut(ctx, s, u, "disabled %s")
-	})
-}
-
 type userEnable struct{ userArg }
 
 func (userEnable) Help() string {
