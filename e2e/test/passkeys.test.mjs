@@ -53,7 +53,7 @@ async function open(t, browser, site, options) {
 }
 
 test("passkeys", async (t) => {
-  const browser = await startBrowser(t, [], { whole: true });
+  const browser = await startBrowser(t);
   const { server, site } = await startBoth(t);
 
   /** Opens a page, signs in with the password, adds a passkey, and signs out unless `stay`. */
@@ -184,7 +184,7 @@ test("passkeys", async (t) => {
 });
 
 test("N05 two servers under one relying party leave each other's passkeys alone", async (t) => {
-  const browser = await startBrowser(t, [], { whole: true });
+  const browser = await startBrowser(t);
   const [one, two] = [await startBoth(t), await startBoth(t)];
   const { page, authenticator } = await open(t, browser, one.site);
   await signIn(page);
@@ -240,7 +240,7 @@ test("related origins: a host beside the domain uses its passkeys if the domain 
   const server = await startServer(t, ["--url", url, "--origin", site, "--passkey-domain", "id.example.test"]);
   const { port } = new URL(server.url);
   const flags = await startTLS(t, { "auth.id.example.test": port, "id.example.test": port, "www.example.test": sitePort, "shop.example.test": sitePort });
-  const browser = await startBrowser(t, flags, { whole: true });
+  const browser = await startBrowser(t, flags);
   pages["/"] = signInPage(url);
   const page = await openPage(t, browser);
   const authenticator = await addAuthenticator(page);
@@ -274,7 +274,7 @@ test("related origins: a host beside the domain uses its passkeys if the domain 
 });
 
 test("a security key is a second factor, and its removal reaches the key", async (t) => {
-  const browser = await startBrowser(t, [], { whole: true });
+  const browser = await startBrowser(t);
   const { site } = await startBoth(t);
   const key = { transport: "usb", hasResidentKey: false, hasUserVerification: false, isUserVerified: false };
   const { page, authenticator } = await open(t, browser, site, key);
@@ -314,7 +314,7 @@ test("a security key is a second factor, and its removal reaches the key", async
 });
 
 test("passkeys on our own pages", async (t) => {
-  const browser = await startBrowser(t, [], { whole: true });
+  const browser = await startBrowser(t);
   const server = await startServer(t, [], "localhost");
   await server.makeAdmin();
   const page = await openPage(t, browser);
