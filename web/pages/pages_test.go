@@ -461,6 +461,11 @@ func TestSentencesOfTheAPIAreTranslated(t *testing.T) {
 			t.Errorf("a German page doesn't get %q", sentence)
 		}
 	}
+	for _, field := range regexp.MustCompile(`\.add\("\w+", "\w+", "([^"%]+)"\)`).FindAllStringSubmatch(all, -1) { // what the forms show
+		if german["pages.said."+field[1]] == "" {
+			t.Errorf("a German form shows %q in English", field[1])
+		}
+	}
 	if _, got := textsOf(t, site, in(t, site, "en", "")); len(english) < 40 || got["pages.said.This field is required."] != "" {
 		t.Errorf("there are %d sentences, and an English page gets %q", len(english), got["pages.said.This field is required."])
 	}
