@@ -15,7 +15,8 @@ export type AuthState = {
     readonly status: "anonymous";
     readonly user?: undefined;
     readonly pending?: undefined;
-    readonly recoveryCodes?: undefined;
+    /** Set if the sign-in that has brought them came to nothing, because the browser didn't keep its cookie. */
+    readonly recoveryCodes?: readonly string[] | undefined;
     /**
      * "not_authenticated" if no one had signed in, "signed_out" after a sign-out in this browser, "pending_ended" if the user
      * has to start the sign-in over. Otherwise why the session ended: "session_ended", or a more precise reason from the server.

@@ -27,7 +27,7 @@ export function createAuth(options = {}) {
         if (JSON.stringify(next) === JSON.stringify(state))
             return;
         state = next;
-        if (/^(anonymous|pending)$/.test(next.status))
+        if (/^(anonymous|pending)$/.test(next.status) && !next.recoveryCodes)
             enrolled = undefined;
         updateBackground();
         for (const listener of listeners)
@@ -76,11 +76,15 @@ export function createAuth(options = {}) {
             if (error.status !== 401 || error.code === "http_401")
                 next = unavailable(error);
             else
-                next = state.status === "anonymous" ? state : (await findPending(reason)) ?? signedOut(reason ?? error.code);
+                next = state.status === "anonymous" ? state : (await findPending(reason)) ?? withoutCookie(reason ?? error.code);
         }
         if (changesBefore === changes)
             setState(next);
         return state;
+    }
+    /** The recovery codes stay if the browser sends no cookie, or two: the server never shows them again. */
+    function withoutCookie(reason) {
+        return { ...signedOut(reason), recoveryCodes: /^(not_auth|two_)/.test(reason) ? state.recoveryCodes : undefined };
     }
     /**
      * While another tab gets a new ticket, the server refuses the old one before the browser has the new one. An answer

@@ -15,7 +15,8 @@ export type AuthState =
       readonly status: "anonymous";
       readonly user?: undefined;
       readonly pending?: undefined;
-      readonly recoveryCodes?: undefined;
+      /** Set if the sign-in that has brought them came to nothing, because the browser didn't keep its cookie. */
+      readonly recoveryCodes?: readonly string[] | undefined;
       /**
        * "not_authenticated" if no one had signed in, "signed_out" after a sign-out in this browser, "pending_ended" if the user
        * has to start the sign-in over. Otherwise why the session ended: "session_ended", or a more precise reason from the server.
@@ -246,7 +247,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
   function setState(next: AuthState): void {
     if (JSON.stringify(next) === JSON.stringify(state)) return;
     state = next;
-    if (/^(anonymous|pending)$/.test(next.status)) enrolled = undefined;
+    if (/^(anonymous|pending)$/.test(next.status) && !next.recoveryCodes) enrolled = undefined;
     updateBackground();
     for (const listener of listeners) listener();
   }
@@ -292,10 +293,15 @@ export function createAuth(options: AuthOptions = {}): Auth {
       const error = thrown as AuthError;
       // A 401 without a code of Cloakroom comes from a proxy, which doesn't know who is signed in.
       if (error.status !== 401 || error.code === "http_401") next = unavailable(error);
-      else next = state.status === "anonymous" ? state : (await findPending(reason)) ?? signedOut(reason ?? error.code);
+      else next = state.status === "anonymous" ? state : (await findPending(reason)) ?? withoutCookie(reason ?? error.code);
     }
     if (changesBefore === changes) setState(next);
     return state;
+  }
+
+  /** The recovery codes stay if the browser sends no cookie, or two: the server never shows them again. */
+  function withoutCookie(reason: string): AuthState {
+    return { ...signedOut(reason), recoveryCodes: /^(not_auth|two_)/.test(reason) ? state.recoveryCodes : undefined };
   }
 
   /**
@@ -545,6 +551,6 @@ export function createAuth(options: AuthOptions = {}): Auth {
   return auth;
 }
 
-function signedOut(reason: string): AuthState {
+function signedOut(reason: string): AuthState & { status: "anonymous" } {
   return { status: "anonymous", reason };
 }

@@ -184,12 +184,49 @@ test("the codes of one user are not shown to another, nor after a sign-out", asy
   await auth.refresh();
   expect(auth.getState()).toMatchObject({ user: bob });
   expect(auth.getState().recoveryCodes).toBeUndefined();
+  next("GET /api/me", () => problem(401, "not_authenticated"));
+  await auth.refresh();
+  expect(auth.getState()).toMatchObject({ status: "anonymous" });
+  expect(auth.getState().recoveryCodes).toBeUndefined();
   await auth.logout();
   server.user = ada;
   auth.adopt(ada);
   await pass();
   expect(auth.getState()).toMatchObject({ status: "authenticated", user: ada });
   expect(auth.getState().recoveryCodes).toBeUndefined();
+});
+
+test("the recovery codes stay if the browser doesn't keep the cookie of the sign-in, until they are kept", async () => {
+  for (const code of ["not_authenticated", "two_session_cookies"]) {
+    demandEnrolment();
+    const { auth } = tab();
+    await auth.login({ username: "ada", password: "right" });
+    const app = await auth.getState().pending!.enrol!.app();
+    server.answers.set("GET /api/me", () => problem(401, code));
+    await app.confirm("123456");
+    expect(auth.getState()).toMatchObject({ status: "authenticated", recoveryCodes: codes });
+    await auth.refresh();
+    expect(auth.getState()).toMatchObject({ status: "anonymous", reason: code, recoveryCodes: codes });
+    await auth.refresh();
+    expect(auth.getState().recoveryCodes).toEqual(codes);
+    auth.codesKept();
+    expect(auth.getState()).toEqual({ status: "anonymous", reason: code });
+    await auth.refresh();
+    expect(auth.getState().recoveryCodes).toBeUndefined();
+    server.answers.delete("GET /api/me");
+  }
+});
+
+test("the recovery codes go with the session", async () => {
+  demandEnrolment();
+  const { auth } = tab();
+  await auth.login({ username: "ada", password: "right" });
+  await (await auth.getState().pending!.enrol!.app()).confirm("123456");
+  server.user = undefined;
+  server.ended = true;
+  void auth.refresh();
+  await pass(1000);
+  expect(auth.getState()).toEqual({ status: "anonymous", reason: "session_ended" });
 });
 
 test("a step that shows a factor sets none up", async () => {
