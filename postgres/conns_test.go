@@ -4,9 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/cloakroom-auth/cloakroom/internal/faultproxy"
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
 )
 
@@ -50,28 +48,6 @@ func TestReadsAndWritesShareTheLimitOfConnections(t *testing.T) {
 	stop()
 	if err := <-given; err == nil {
 		t.Error("a read had a fourth connection")
-	}
-}
-
-// TestAConnectionThatIsMadeTooLateServesTheNextCall: otherwise callers that are in a hurry would never get one.
-func TestAConnectionThatIsMadeTooLateServesTheNextCall(t *testing.T) {
-	url := pgserver.Test(t)
-	net, err := faultproxy.New(pgserver.Shared(t).Addr)
-	must(t, err)
-	t.Cleanup(func() { net.Close() })
-	db := open(t, through(net.Addr, url)+"?connect_timeout=60")
-	net.Cut()
-	net.Freeze()
-	hurry, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	if _, err := db.Pool().ExecContext(hurry, `SELECT 1`); err == nil {
-		t.Fatal("a connection was made on a frozen network")
-	}
-	net.Thaw()
-	eventually(t, "a connection", func() bool { return count(t, url, clients) == 1 })
-	net.Refuse()
-	if _, err := db.Pool().ExecContext(t.Context(), `SELECT 1`); err != nil {
-		t.Errorf("the connection that was made is not used: %v", err)
 	}
 }
 

@@ -153,13 +153,12 @@ func (p place) String() string {
 func (p place) tables() []string { return append(p.dialect.Tables(), p.dialect.Versions) }
 
 func (p place) open(ctx context.Context) (*DB, error) {
-	conns := pg.NewPool(p.dialer)
-	db := &DB{pool: conns.DB}
+	db := &DB{pool: p.dialer.Pool()}
 	if _, err := p.migrateIfOld(ctx, db.pool); err != nil {
 		return nil, errors.Join(err, db.pool.Close())
 	}
 	d := p.dialect
-	d.ReadRow = readRow(conns)
+	d.ReadRow = readRow(db.pool)
 	db.health = sqlstore.New(db.pool, db.pool, d)
 	db.Set = db.health.Set
 	return db, nil

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"database/sql"
 	"encoding/binary"
 	"strings"
 
@@ -13,10 +14,18 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
 )
 
-// readRow implements sqlstore.Dialect.ReadRow. The connection is one of the pool's, but nothing goes through package database/sql.
-func readRow(pool *pg.Pool) func(context.Context, string, func(sqlstore.Columns) error, ...any) error {
+// readRow implements sqlstore.Dialect.ReadRow. The connection is one of the pool's, but the query and its answer don't go through
+// package database/sql.
+func readRow(pool *sql.DB) func(context.Context, string, func(sqlstore.Columns) error, ...any) error {
 	return func(ctx context.Context, query string, scan func(sqlstore.Columns) error, args ...any) error {
-		return pool.ReadRow(ctx, query, func(row pgx.Rows) error { return scan(newColumns(row)) }, args...)
+		conn, err := pool.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		defer conn.Close() // gives the connection back
+		return conn.Raw(func(c any) error {
+			return c.(*pg.Conn).ReadRow(ctx, query, func(row pgx.Rows) error { return scan(newColumns(row)) }, args...)
+		})
 	}
 }
 

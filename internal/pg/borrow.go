@@ -85,12 +85,8 @@ func (c *Conn) discard() {
 	_ = c.Conn.Close()
 }
 
-// Close closes a connection, or gives one back that is borrowed or of a [Pool]. A borrowed one whose server has turned read-only is closed.
+// Close closes a connection, or gives a borrowed one back. A borrowed one whose server has turned read-only is closed.
 func (c *Conn) Close() error {
-	if c.pool != nil {
-		c.pool.giveBack(c)
-		return nil
-	}
 	if c.dialer.lender != nil && c.readOnly() {
 		c.discard()
 		return nil

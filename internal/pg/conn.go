@@ -25,9 +25,6 @@ type Conn struct {
 	era     *era
 	refused bool    // the server has refused a write
 	channel channel // on which the last message of a feed was sent; zero: none was
-
-	pool        *Pool     // to which Close gives it back; nil: none
-	made, since time.Time // when it was connected, and when it was last given back
 }
 
 // Pooled reports whether there is a pooler between the program and the server.

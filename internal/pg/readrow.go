@@ -9,8 +9,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// readRow is [Pool.ReadRow] on one connection.
-func (c *Conn) readRow(ctx context.Context, query string, scan func(row pgx.Rows) error, args ...any) error {
+// ReadRow runs a query and calls scan with the first row of the answer, if the server hasn't turned read-only. scan must keep no
+// memory of the row. It returns sql.ErrNoRows if there is none.
+func (c *Conn) ReadRow(ctx context.Context, query string, scan func(row pgx.Rows) error, args ...any) error {
 	rows, err := c.Conn.Conn().Query(ctx, query, args...)
 	if err != nil {
 		if pgconn.SafeToRetry(err) {
