@@ -52,7 +52,7 @@ func TestSignInsSucceedOnABusyMachine(t *testing.T) {
 	var all sync.WaitGroup
 	for _, u := range users {
 		all.Go(func() {
-			for range 4 {
+			for range 2 {
 				// Where other tests take the processors as well, a sign-in may be told to come back.
 				a, err := persist(func() (answer, error) { return s.visitor().signIn(u.Username, goodPassword) })
 				if err != nil || a.status != http.StatusOK {

@@ -177,7 +177,7 @@ func (l *listener) stream(ctx context.Context) (retry time.Duration, reason stri
 func (b *balancer) check(ctx context.Context, ticket string, answers *atomic.Int64) {
 	for v := b.front.holding(ticket); ctx.Err() == nil; answers.Add(1) {
 		v.expect(http.StatusOK, "while nodes are replaced")
-		time.Sleep(time.Millisecond)
+		time.Sleep(20 * time.Millisecond)
 	}
 }
 
@@ -197,6 +197,7 @@ func (b *balancer) use(ctx context.Context, name string, answers *atomic.Int64) 
 		}
 		gone.expect(http.StatusUnauthorized, "right after sign-out")
 		answers.Add(4)
+		time.Sleep(500 * time.Millisecond) // each sign-in takes as much of a processor as hundreds of checks
 	}
 }
 
