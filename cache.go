@@ -71,10 +71,11 @@ func (c *Config) strict() (bool, error) {
 
 // cacheStores puts a cache in front of the stores if a feed, or the commit counter of the SQLite file, can keep one valid. If
 // Config.Revocation is "strict", nothing is cached, but revocations are still published to other nodes, which may have caches.
-func (c *Config) cacheStores(ctx context.Context, st *storage, measured store.Set, measure *metrics.Metrics) (*cachedStores, error) {
+// begun is what beginFeed has returned.
+func (c *Config) cacheStores(ctx context.Context, st *storage, begun *pg.Feed, measured store.Set, measure *metrics.Metrics) (*cachedStores, error) {
 	s := &cachedStores{sessions: measured.Sessions, accounts: measured.Accounts, tokens: measured.Tokens}
 	s.joined = measure.JoinedView(joinViews(st.Sessions, st.Accounts))
-	config, err := c.cacheOf(ctx, st)
+	config, err := c.cacheOf(ctx, st, begun)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +104,7 @@ func (c *Config) cacheStores(ctx context.Context, st *storage, measured store.Se
 }
 
 // cacheOf returns what keeps a cache of the accounts valid; nil if nothing does.
-func (c *Config) cacheOf(ctx context.Context, st *storage) (*nearcache.Config, error) {
+func (c *Config) cacheOf(ctx context.Context, st *storage, begun *pg.Feed) (*nearcache.Config, error) {
 	strict, err := c.strict()
 	if err != nil {
 		return nil, err
@@ -114,7 +115,7 @@ func (c *Config) cacheOf(ctx context.Context, st *storage) (*nearcache.Config, e
 	case c.Pool != nil:
 		return c.poolFeed(ctx)
 	case st.postgres != nil:
-		return c.postgresFeed(ctx, cmp.Or(c.Feed, c.DB), c.DB, "")
+		return c.checkedFeed(ctx, begun, c.DB, "")
 	case c.Feed != "":
 		return nil, errors.New("Config.Feed: only a database Config.DB postgres://… has a feed")
 	case st.sqlite == nil:
@@ -131,6 +132,24 @@ func (c *Config) cacheOf(ctx context.Context, st *storage) (*nearcache.Config, e
 		return nil, nil
 	}
 	return &nearcache.Config{Commits: commits}, nil
+}
+
+// beginFeed returns the feed of a database Config.DB postgres://…, and begins to connect to it: meanwhile the database is opened. It returns
+// nil if there is none.
+func (c *Config) beginFeed(ctx context.Context) (*pg.Feed, error) {
+	e, err := c.engine()
+	if err != nil || c.Stores != nil {
+		return nil, nil // openStorage says what is wrong
+	}
+	if _, ok := e.(postgresURL); !ok {
+		return nil, nil
+	}
+	f, err := pg.NewFeed(cmp.Or(c.Feed, c.DB))
+	if err != nil {
+		return nil, fmt.Errorf("Config.Feed: %w", err)
+	}
+	f.Connect(ctx)
+	return f, nil
 }
 
 // djangoFeed returns the feed that triggers on Django's tables publish to; nil if they aren't installed.
@@ -160,6 +179,11 @@ func (c *Config) postgresFeed(ctx context.Context, feed, db, schema string) (*ne
 	if err != nil {
 		return nil, fmt.Errorf("Config.Feed: %w", err)
 	}
+	return c.checkedFeed(ctx, f, db, schema)
+}
+
+// checkedFeed returns a feed, as postgresFeed does.
+func (c *Config) checkedFeed(ctx context.Context, f *pg.Feed, db, schema string) (*nearcache.Config, error) {
 	if c.Feed != "" {
 		if err := f.CheckSameDatabase(ctx, db, schema); err != nil {
 			return nil, errors.Join(fmt.Errorf("Config.Feed: %w", err), f.Close())

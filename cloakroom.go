@@ -300,12 +300,19 @@ func answered(c Config, measure *metrics.Metrics) func(*http.Request, httpapi.An
 
 // open opens the databases and the server secret, and checks that they belong together.
 func (s *Server) open(ctx context.Context, c Config, measure *metrics.Metrics) (err error) {
+	feed, err := c.beginFeed(ctx)
+	if err != nil {
+		return err
+	}
+	if feed != nil {
+		s.onClose(feed.Close)
+	}
 	if s.storage, err = c.openStorage(ctx); err != nil {
 		return err
 	}
 	s.onClose(s.storage.close)
 	s.measured = measure.Stores(s.storage.Set)
-	if s.cached, err = c.cacheStores(ctx, s.storage, s.measured, measure); err != nil {
+	if s.cached, err = c.cacheStores(ctx, s.storage, feed, s.measured, measure); err != nil {
 		return err
 	}
 	s.onClose(s.cached.close)

@@ -39,7 +39,8 @@ var errPooled = errors.New("the connection goes through a pooler, where LISTEN r
 type Feed struct {
 	dialer *Dialer
 	send   *sql.DB
-	schema string // the expression for the schema
+	schema string        // the expression for the schema
+	begun  chan struct{} // closed when the attempt of Connect has ended; nil: there is none
 }
 
 // NewFeed returns the feed of the database at url, which must lead to the server directly: through a pooler Listen returns an error,
@@ -75,6 +76,15 @@ func feedOf(a *Address, schema string) *Feed {
 	return f
 }
 
+// Connect begins to connect, and doesn't wait for it. Send does, and tries again if it failed. Call Connect before any other method.
+func (f *Feed) Connect(ctx context.Context) {
+	f.begun = make(chan struct{})
+	go func() {
+		defer close(f.begun)
+		_ = f.send.PingContext(ctx) // Send tells of the error
+	}()
+}
+
 // Close closes the connections for sending. Listen has its own, which ends with its context.
 func (f *Feed) Close() error { return f.send.Close() }
 
@@ -82,6 +92,13 @@ func (f *Feed) Close() error { return f.send.Close() }
 func (f *Feed) Send(ctx context.Context, message string) error {
 	if err := feed.Check(message); err != nil {
 		return err
+	}
+	if f.begun != nil {
+		select {
+		case <-f.begun:
+		case <-ctx.Done():
+			return fmt.Errorf("send to the feed: %w", ctx.Err())
+		}
 	}
 	for try := 1; ; try++ {
 		err := f.sendOnce(ctx, message)
