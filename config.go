@@ -95,6 +95,10 @@ type Config struct {
 	// arrive there takes the feed. "": everything takes the feed.
 	PeerListen string
 
+	// MustExist makes New return [ErrNoDatabase] if there is no database yet, instead of creating one. A program that only looks at a
+	// server's database, or changes something in it, then makes none because an address is wrong.
+	MustExist bool
+
 	// Stores are the program's own stores; DB, Sessions, Feed and PeerListen must then be empty. The program opens them before New and
 	// closes them after Close. Each must pass the tests of package storetest. Nothing is cached: every check asks them. nil:
 	// DB and Sessions name the stores.

@@ -69,8 +69,8 @@ var engines = []struct {
 	{"postgresql://", "", parsePostgres},
 }
 
-// openStorage returns the stores of Config.Stores, or opens those that Config.DB and Config.Sessions name. It makes the data
-// directory, unless the Config is wrong.
+// openStorage returns the stores of Config.Stores, or opens those that Config.DB and Config.Sessions name. Then it makes the data
+// directory.
 func (c *Config) openStorage(ctx context.Context) (*storage, error) {
 	if c.Stores != nil {
 		s, err := c.broughtStores()
@@ -83,17 +83,46 @@ func (c *Config) openStorage(ctx context.Context) (*storage, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.makeDataDir(); err != nil {
+	open := engine.open
+	if c.MustExist {
+		open = func(ctx context.Context) (*storage, error) { return openExisting(ctx, engine) }
+	}
+	s, err := open(ctx)
+	if errors.Is(err, ErrNoDatabase) {
 		return nil, err
 	}
-	s, err := engine.open(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if err := c.makeDataDir(); err != nil {
+		return nil, errors.Join(err, s.close())
 	}
 	if err := c.openSessions(ctx, s); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
+}
+
+// ErrNoDatabase reports that the database of a [Config] with MustExist doesn't exist.
+var ErrNoDatabase = errors.New("there is no database")
+
+// openExisting returns ErrNoDatabase if there is no database, and creates nothing then.
+func openExisting(ctx context.Context, e engine) (*storage, error) {
+	if p, ok := e.(postgresURL); ok { // which finds out over the connection that it opens
+		db, err := postgres.OpenExisting(ctx, p.url)
+		if errors.Is(err, postgres.ErrNoTables) {
+			return nil, ErrNoDatabase
+		}
+		return p.storage(db, err)
+	}
+	missing, err := e.missing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if missing {
+		return nil, ErrNoDatabase
+	}
+	return e.open(ctx)
 }
 
 func (c *Config) makeDataDir() error {
@@ -347,7 +376,10 @@ func parsePostgres(address string) (engine, error) {
 func (p postgresURL) String() string { return p.name }
 
 func (p postgresURL) open(ctx context.Context) (*storage, error) {
-	db, err := postgres.Open(ctx, p.url)
+	return p.storage(postgres.Open(ctx, p.url))
+}
+
+func (postgresURL) storage(db *postgres.DB, err error) (*storage, error) {
 	if err != nil {
 		return nil, err
 	}

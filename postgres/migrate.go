@@ -51,6 +51,9 @@ func (p place) migrate(ctx context.Context) ([]string, error) {
 // migrateIfOld runs the migrations if the schema lacks any, which it asks through db.
 func (p place) migrateIfOld(ctx context.Context, db *sql.DB) (applied []string, err error) {
 	have, err := p.version(ctx, db)
+	if err == nil && have == 0 && p.mustExist {
+		err = ErrNoTables
+	}
 	if err == nil {
 		applied, err = dialect.Missing(have)
 	}

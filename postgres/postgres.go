@@ -49,6 +49,19 @@ func Open(ctx context.Context, url string) (*DB, error) {
 	return p.open(ctx)
 }
 
+// ErrNoTables reports that a database has no tables of this program.
+var ErrNoTables = errors.New("there are no tables of Cloakroom")
+
+// OpenExisting is [Open] for a database that has been migrated before. It returns ErrNoTables for another, and leaves that as it is.
+func OpenExisting(ctx context.Context, url string) (*DB, error) {
+	p, err := at(url)
+	if err != nil {
+		return nil, err
+	}
+	p.mustExist = true
+	return p.open(ctx)
+}
+
 // Pool is a program's own pool of connections, and where in its database the tables are: beside the program's own, which can refer to
 // users with foreign keys.
 //
@@ -132,6 +145,8 @@ type place struct {
 	dialer  *pg.Dialer
 	schema  string // "": the one that the search path of the connections begins with
 	dialect sqlstore.Dialect
+
+	mustExist bool // it is an error if there are no tables
 }
 
 // at returns the place at an address.

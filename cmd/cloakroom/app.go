@@ -96,15 +96,13 @@ func (a *app) openWith(ctx context.Context, config cloakroom.Config) (*cloakroom
 	if err != nil {
 		return nil, err
 	}
-	missing, err := db.Missing(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if missing {
+	config.MustExist = true
+	s, err := cloakroom.New(ctx, config)
+	if errors.Is(err, cloakroom.ErrNoDatabase) {
 		return nil, fmt.Errorf("there is no database %s. Name the server's directory with --data, or create a database: "+
 			"cloakroom serve or cloakroom user add", db)
 	}
-	return cloakroom.New(ctx, config)
+	return s, err
 }
 
 // create opens the database, and creates it if there is none. Then it prints a notice: perhaps the command was run in the wrong
