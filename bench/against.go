@@ -182,7 +182,7 @@ type command struct {
 	data       string // part of the name of its directory
 	database   string // sqlite, postgres or redis
 	revocation string
-	listen     string   // "": localhost and a free port
+	listen     string   // "": localhost and a port that is free at each start
 	public     string   // the host and port of --url; "": those of listen
 	flags      []string // others
 }
@@ -202,21 +202,25 @@ func (b *bench) startCommand(ctx context.Context, c command) (started *child, st
 			return nil, nil, err
 		}
 	}
-	if c.listen == "" {
-		if c.listen, err = freeAddr(); err != nil {
-			return nil, nil, err
-		}
-	}
-	args := append([]string{"serve", "--data", data, "--db", db, "--listen", c.listen, "--revocation", c.revocation}, flags...)
+	args := append([]string{"serve", "--data", data, "--db", db, "--revocation", c.revocation}, flags...)
 	if c.public != "" {
 		args = append(args, "--url", "http://"+c.public, "--trusted-proxy", "127.0.0.1")
 	}
-	start = func() (*child, error) { return startProgram(ctx, c.name, c.listen, c.path, args...) }
+	start = func() (*child, error) {
+		listen := c.listen
+		if listen == "" {
+			var err error
+			if listen, err = freeAddr(); err != nil {
+				return nil, err
+			}
+		}
+		return startProgram(ctx, c.name, listen, c.path, append(args, "--listen", listen)...)
+	}
 	first, err := start()
 	if err != nil {
 		return nil, nil, err
 	}
-	ticket, err := setUp(ctx, c.listen, cmp.Or(c.public, c.listen), data)
+	ticket, err := setUp(ctx, first.served.Addr, cmp.Or(c.public, first.served.Addr), data)
 	_ = first.command.Process.Signal(os.Interrupt)
 	_ = first.command.Wait() // it was interrupted
 	if err != nil {
@@ -249,6 +253,8 @@ func startProgram(ctx context.Context, name, addr, path string, args ...string) 
 	return c, nil
 }
 
+// freeAddr returns an address on which nothing listens now. It is asked for right before its use: later, the port may be that of some
+// connection.
 func freeAddr() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

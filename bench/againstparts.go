@@ -243,15 +243,18 @@ func (b *bench) startLimit(ctx context.Context, name, database string) (func() (
 	if err := build.Run(); err != nil {
 		return nil, fmt.Errorf("build the limit: %w", err)
 	}
-	addr, err := freeAddr()
-	if err != nil {
-		return nil, err
-	}
 	db := filepath.Join(b.sub(strings.Join([]string{"against", thisBuild, "start-" + database}, "/")), "cloakroom.db")
 	if database == "postgres" {
+		var err error
 		if db, err = b.postgre.Database(ctx); err != nil {
 			return nil, err
 		}
 	}
-	return func() (*child, error) { return startProgram(ctx, name, addr, program, addr, db) }, nil
+	return func() (*child, error) {
+		addr, err := freeAddr()
+		if err != nil {
+			return nil, err
+		}
+		return startProgram(ctx, name, addr, program, addr, db)
+	}, nil
 }
