@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -124,14 +125,16 @@ func (p Pool) String() string {
 }
 
 // schemaName is a name that means the same with and without quotes, but for SQL's key words.
-var schemaName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
+var schemaName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
+})
 
 // SchemaName returns the schema.
 func (p Pool) SchemaName() string { return cmp.Or(p.Schema, "cloakroom") }
 
 func (p Pool) place() (place, error) {
 	schema := p.SchemaName()
-	if !schemaName.MatchString(schema) || strings.HasPrefix(schema, "pg_") {
+	if !schemaName().MatchString(schema) || strings.HasPrefix(schema, "pg_") {
 		return place{}, fmt.Errorf("%q is no name of a schema: give up to 63 of the letters a to z, digits and underscores", schema)
 	}
 	in := place{schema: schema, dialect: dialectIn(schema)}

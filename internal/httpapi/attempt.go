@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/internal/keyring"
@@ -140,11 +141,13 @@ func (c *call) setAttempt(name, value string, age time.Duration) {
 }
 
 // plainPath is a path on this site, without the characters that browsers drop or read as others.
-var plainPath = regexp.MustCompile(`^/(?:[^/\\\pC\pZ][^\\\pC\pZ]*)?$`)
+var plainPath = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^/(?:[^/\\\pC\pZ][^\\\pC\pZ]*)?$`)
+})
 
 // safeNext reports whether a browser that is sent to next stays on this site.
 func safeNext(next string) bool {
-	if len(next) > 2048 || !plainPath.MatchString(next) {
+	if len(next) > 2048 || !plainPath().MatchString(next) {
 		return false
 	}
 	u, err := url.Parse(next)

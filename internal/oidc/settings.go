@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -166,7 +167,7 @@ func parseKey(text []byte) (*ecdsa.PrivateKey, error) {
 
 // ParseSettings reads the settings of the provider with this name, and reads no file that they name.
 func ParseSettings(name string, text []byte) (Settings, error) {
-	if !nameForm.MatchString(name) {
+	if !nameForm().MatchString(name) {
 		return Settings{}, fmt.Errorf("the name %q of a provider must be 1 to 32 lower-case letters, digits and hyphens, and begin with a letter", name)
 	}
 	s := Settings{Name: name}
@@ -187,7 +188,9 @@ func ParseSettings(name string, text []byte) (Settings, error) {
 	return s, nil
 }
 
-var nameForm = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
+var nameForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
+})
 
 func (s *Settings) setDefaults() {
 	if s.Label == "" {
@@ -377,7 +380,7 @@ func checkEndpoint(text string) error {
 // checkPeople checks who may come, and into which groups.
 func (s *Settings) checkPeople() error {
 	for _, domain := range s.AllowedDomains {
-		if !domainForm.MatchString(domain) {
+		if !domainForm().MatchString(domain) {
 			return fmt.Errorf(`"allowed_domains": %q is no domain in lower-case letters, such as "example.com"`, domain)
 		}
 	}
@@ -399,4 +402,6 @@ func (s *Settings) checkPeople() error {
 	return nil
 }
 
-var domainForm = regexp.MustCompile(`^[a-z0-9-]+(\.[a-z0-9-]+)+$`)
+var domainForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[a-z0-9-]+(\.[a-z0-9-]+)+$`)
+})

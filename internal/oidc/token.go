@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -83,11 +84,13 @@ func (c claimSet) describe(to *Claims) {
 }
 
 // compact is the only form of a token that is read (RFC 7515 section 7.1).
-var compact = regexp.MustCompile(`^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$`)
+var compact = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$`)
+})
 
 // typeOf returns the type of a token (RFC 7515 section 4.1.9), in lower case and without "application/".
 func typeOf(token string) (string, error) {
-	if len(token) > maxToken || !compact.MatchString(token) {
+	if len(token) > maxToken || !compact().MatchString(token) {
 		return "", mismatch("no signed token in compact form")
 	}
 	encoded, _, _ := strings.Cut(token, ".")

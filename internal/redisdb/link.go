@@ -257,10 +257,11 @@ func (l *link) chooseQuestion(ctx context.Context) {
 }
 
 // run runs a script.
-func run(ctx context.Context, l *link, s *script, args ...string) (rueidis.RedisMessage, error) {
-	m, err := do(ctx, l, l.B().Evalsha().Sha1(s.sha1).Numkeys(0).Arg(args...).Build())
+func run(ctx context.Context, l *link, s script, args ...string) (rueidis.RedisMessage, error) {
+	text, hash := s()
+	m, err := do(ctx, l, l.B().Evalsha().Sha1(hash).Numkeys(0).Arg(args...).Build())
 	if e, ok := errors.AsType[*rueidis.RedisError](err); ok && e.IsNoScript() {
-		m, err = do(ctx, l, l.B().Eval().Script(s.text).Numkeys(0).Arg(args...).Build())
+		m, err = do(ctx, l, l.B().Eval().Script(text).Numkeys(0).Arg(args...).Build())
 	}
 	if rueidis.IsRedisNil(err) {
 		return m, nil // a script that returns nothing
@@ -269,7 +270,7 @@ func run(ctx context.Context, l *link, s *script, args ...string) (rueidis.Redis
 }
 
 // number runs a script that returns a number.
-func number(ctx context.Context, l *link, s *script, args ...string) (int, error) {
+func number(ctx context.Context, l *link, s script, args ...string) (int, error) {
 	m, err := run(ctx, l, s, args...)
 	if err != nil {
 		return 0, err

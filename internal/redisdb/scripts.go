@@ -4,14 +4,20 @@ import (
 	"crypto/sha1"
 	_ "embed"
 	"encoding/hex"
+	"strings"
+	"sync"
 )
 
-// script is a script in Lua, which the server knows by its hash once it has seen it.
-type script struct{ text, sha1 string }
+// script returns a script in Lua, and the hash by which the server knows it once it has seen it.
+type script func() (text, hash string)
 
-func newScript(text string) *script {
-	sum := sha1.Sum([]byte(text))
-	return &script{text, hex.EncodeToString(sum[:])}
+// newScript returns the script that consists of the parts.
+func newScript(parts ...string) script {
+	return sync.OnceValues(func() (text, hash string) {
+		text = strings.Join(parts, "")
+		sum := sha1.Sum([]byte(text))
+		return text, hex.EncodeToString(sum[:])
+	})
 }
 
 var (
@@ -53,18 +59,18 @@ var (
 )
 
 var (
-	createScript        = newScript(sessionLua + createLua)
-	replaceScript       = newScript(sessionLua + replaceLua)
-	touchScript         = newScript(sessionLua + touchLua)
-	deleteScript        = newScript(sessionLua + deleteLua)
-	deleteUserScript    = newScript(sessionLua + deleteUserLua)
-	deleteExpiredScript = newScript(sessionLua + purgeLeaseLua + deleteExpiredLua)
-	countLiveScript     = newScript(sessionLua + countLiveLua)
-	listScript          = newScript(sessionLua + listLua)
-	findFormerScript    = newScript(sessionLua + findFormerLua)
+	createScript        = newScript(sessionLua, createLua)
+	replaceScript       = newScript(sessionLua, replaceLua)
+	touchScript         = newScript(sessionLua, touchLua)
+	deleteScript        = newScript(sessionLua, deleteLua)
+	deleteUserScript    = newScript(sessionLua, deleteUserLua)
+	deleteExpiredScript = newScript(sessionLua, purgeLeaseLua, deleteExpiredLua)
+	countLiveScript     = newScript(sessionLua, countLiveLua)
+	listScript          = newScript(sessionLua, listLua)
+	findFormerScript    = newScript(sessionLua, findFormerLua)
 
-	casCountersScript   = newScript(throttleLua + casCountersLua)
-	purgeCountersScript = newScript(throttleLua + purgeLeaseLua + purgeCountersLua)
+	casCountersScript   = newScript(throttleLua, casCountersLua)
+	purgeCountersScript = newScript(throttleLua, purgeLeaseLua, purgeCountersLua)
 
 	publishScript = newScript(publishLua)
 	tryScript     = newScript(tryLua)

@@ -56,8 +56,9 @@ func unfit(info map[string]string) error {
 // permitted tries a script that calls every command of the other scripts, by its text and by its hash.
 func (db *DB) permitted(ctx context.Context) error {
 	b := db.client.B()
+	text, hash := tryScript()
 	for _, command := range []rueidis.Completed{
-		b.Eval().Script(tryScript.text).Numkeys(0).Build(), b.Evalsha().Sha1(tryScript.sha1).Numkeys(0).Build(),
+		b.Eval().Script(text).Numkeys(0).Build(), b.Evalsha().Sha1(hash).Numkeys(0).Build(),
 	} {
 		m, err := do(ctx, db.client, command)
 		if _, refused := rueidis.IsRedisErr(err); refused && !rueidis.IsRedisNil(err) {

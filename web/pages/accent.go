@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"sync"
 )
 
 // colour is an sRGB colour, each part from 0 to 255.
@@ -13,11 +14,13 @@ func (c colour) String() string {
 	return fmt.Sprintf("#%02x%02x%02x", uint8(math.Round(c[0])), uint8(math.Round(c[1])), uint8(math.Round(c[2])))
 }
 
-var hex = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
+var hex = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
+})
 
 // parseColour reads #rrggbb.
 func parseColour(text string) (colour, bool) {
-	if !hex.MatchString(text) {
+	if !hex().MatchString(text) {
 		return colour{}, false
 	}
 	var r, g, b uint8

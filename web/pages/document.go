@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // document is the file that the documents are made of. It has places such as {{.Name}}, each in the text of an element or between
@@ -17,7 +18,9 @@ const inHead = `  <link rel="preload" as="fetch" crossorigin href="{{.Texts}}">
     <meta name="look" content="{{.Look}}">`
 
 // icon matches the link of the built-in icon.
-var icon = regexp.MustCompile(`<link rel="icon"[^>]*>`)
+var icon = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`<link rel="icon"[^>]*>`)
+})
 
 // documentShell returns the build's document with its places, of which some are for the paths of style sheets.
 func documentShell(ownLogo bool, styles int) (string, error) {
@@ -31,7 +34,7 @@ func documentShell(ownLogo bool, styles int) (string, error) {
 	}
 	shell := strings.Replace(string(index), "</head>", added+"\n  </head>", 1)
 	if ownLogo {
-		shell = icon.ReplaceAllLiteralString(shell, `<link rel="icon" href="{{.Logo}}">`)
+		shell = icon().ReplaceAllLiteralString(shell, `<link rel="icon" href="{{.Logo}}">`)
 	}
 	return shell, nil
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -127,7 +128,9 @@ func checkSVG(text []byte) error {
 }
 
 // elsewhere matches what would load a file in a style sheet: an import, or an address in url().
-var elsewhere = regexp.MustCompile(`(?i)@import\b|\burl\(\s*["']?\s*([^"')\s]*)`)
+var elsewhere = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)@import\b|\burl\(\s*["']?\s*([^"')\s]*)`)
+})
 
 // readStyle returns the style sheet; nil if there is none. What it may load is limited by the Content-Security-Policy; here, an address
 // that would never be loaded is told at once.
@@ -142,7 +145,7 @@ func (l Look) readStyle() ([]byte, error) {
 	if !utf8.Valid(body) || bytes.ContainsRune(body, 0) {
 		return nil, fmt.Errorf("Style %s isn't text in UTF-8: give a CSS file", l.Style)
 	}
-	for _, found := range elsewhere.FindAllSubmatch(body, -1) {
+	for _, found := range elsewhere().FindAllSubmatch(body, -1) {
 		address := strings.ToLower(string(found[1]))
 		switch {
 		case strings.HasPrefix(string(found[0]), "@"):

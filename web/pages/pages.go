@@ -29,7 +29,9 @@ var dist embed.FS
 const assets = "/auth/assets/"
 
 // adminPaths matches the paths of the administration.
-var adminPaths = regexp.MustCompile(`^/auth/admin(/(users(/[^/]+)?|groups|sessions|audit))?/?$`)
+var adminPaths = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^/auth/admin(/(users(/[^/]+)?|groups|sessions|audit))?/?$`)
+})
 
 // contentTypes maps the extensions of files in a build to media types. The standard library's table depends on the machine.
 var contentTypes = map[string]string{
@@ -201,7 +203,7 @@ func add(files map[string]file, name, extension string, f file) (path string) {
 // Match reports whether ServeHTTP serves path: a page, with or without a trailing slash, or a file of the build. It doesn't
 // clean the path: "/./signin" doesn't match.
 func (s *Site) Match(path string) bool {
-	if _, ok := s.files[path]; ok || otherTexts.MatchString(path) {
+	if _, ok := s.files[path]; ok || otherTexts().MatchString(path) {
 		return true
 	}
 	_, ok := built(path)
@@ -210,7 +212,9 @@ func (s *Site) Match(path string) bool {
 
 // otherTexts matches paths of texts, and none of the build. A node that another node's document leads to, while texts or versions are being replaced, answers
 // with its own texts, which no cache may keep: a page without words would be worse.
-var otherTexts = regexp.MustCompile(`^` + assets + `texts-([a-zA-Z0-9-]{2,35})-[\w-]{8}\.json$`)
+var otherTexts = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^` + assets + `texts-([a-zA-Z0-9-]{2,35})-[\w-]{8}\.json$`)
+})
 
 // ServeHTTP serves GET and HEAD of the paths that Match reports. Caches may store a file of the build for a year, since its
 // name contains a hash of its content, but not the document. Any other path gets 404 and any other method 405, as
@@ -271,7 +275,7 @@ func (m *made) text(path string) file {
 	if f, ok := m.files[path]; ok {
 		return f
 	}
-	f, ok := m.words[otherTexts.FindStringSubmatch(path)[1]]
+	f, ok := m.words[otherTexts().FindStringSubmatch(path)[1]]
 	if !ok {
 		f = m.words[texts.Default]
 	}
@@ -297,7 +301,7 @@ func built(urlPath string) (name string, ok bool) {
 	case "/signin", "/auth/account", "/auth/setup", "/auth/reset", "/auth/forgot", "/auth/verify", "/auth/revert", "/auth/signup", "/auth/welcome":
 		return document, true
 	}
-	if adminPaths.MatchString(urlPath) {
+	if adminPaths().MatchString(urlPath) {
 		return document, true
 	}
 	rest, ok := strings.CutPrefix(urlPath, assets)
