@@ -2,7 +2,9 @@ package cloakroom_test
 
 import (
 	"errors"
+	"io/fs"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -114,6 +116,27 @@ func TestStoresThatAreIncompleteOrNamedTwiceAreRefused(t *testing.T) {
 		}
 		if !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: New returned %q, want %q in it", name, err, c.want)
+		}
+	}
+}
+
+// TestADatabaseThatMustExistIsNotMade, and neither is the data directory.
+func TestADatabaseThatMustExistIsNotMade(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	config := cloakroom.Config{URL: "http://localhost:8000", Data: data, MustExist: true}
+	if _, err := cloakroom.New(t.Context(), config); !errors.Is(err, cloakroom.ErrNoDatabase) {
+		t.Errorf("without a database: %v", err)
+	}
+	if _, err := os.Stat(data); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the data directory: %v", err)
+	}
+	for _, config.MustExist = range []bool{false, true} {
+		s, err := cloakroom.New(t.Context(), config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

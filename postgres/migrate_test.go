@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -100,5 +101,24 @@ func TestOnePurgesAtATime(t *testing.T) {
 	}
 	if n, err := db.Sessions.DeleteExpired(t.Context(), 10, 100); n != 10 || err != nil {
 		t.Errorf("afterwards: %d, %v", n, err)
+	}
+}
+
+// TestOnlyAnExistingDatabaseIsOpened: one without our tables stays as it is.
+func TestOnlyAnExistingDatabaseIsOpened(t *testing.T) {
+	url := pgserver.Test(t)
+	if _, err := postgres.OpenExisting(t.Context(), url); !errors.Is(err, postgres.ErrNoTables) {
+		t.Errorf("an empty database: %v", err)
+	}
+	if _, empty, err := postgres.Pending(t.Context(), url); err != nil || !empty {
+		t.Errorf("it isn't empty any more (%v)", err)
+	}
+	open(t, url)
+	db, err := postgres.OpenExisting(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(db.Ping(t.Context()), db.Close()); err != nil {
+		t.Error(err)
 	}
 }
