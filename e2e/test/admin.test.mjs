@@ -430,6 +430,51 @@ test("the administration", async (t) => {
     assert.deepEqual([...new Set(events.map(({ event }) => event))], ["malicious_csrf"]);
   });
 
+  await t.test("several users are selected and disabled at once, by keyboard alone", async () => {
+    const headers = { "Content-Type": "application/json" };
+    for (const username of ["leaver-ann", "leaver-bob", "leaver-gone"]) {
+      assert.equal((await ask(page, "/api/auth/admin/users", { method: "POST", headers, body: JSON.stringify({ username }) })).status, 200);
+    }
+    await page.reload();
+    await go("Users");
+    await page.getByLabel("Search").fill("leaver-");
+    const rows = page.getByRole("row").filter({ has: page.getByRole("rowheader") });
+    await rows.filter({ hasText: admin.email }).waitFor({ state: "detached" });
+    const button = page.getByRole("button", { name: "Disable selected" });
+    assert.equal(await button.count(), 0, "there is a button without a selection");
+    await page.getByLabel("Select leaver-bob").focus();
+    await page.keyboard.press("Space");
+    await page.getByText("1 selected").waitFor();
+    const all = page.getByLabel("Select all shown");
+    assert.ok(await all.evaluate((box) => box.indeterminate), "the box for all doesn't show that some are selected");
+    await all.focus();
+    await page.keyboard.press("Space");
+    await page.getByText("3 selected").waitFor();
+    await checkAccessible(page, "a selection");
+    // One is deleted meanwhile.
+    const gone = (await page.getByRole("link", { name: "leaver-gone" }).getAttribute("href")).split("/").at(-1);
+    assert.equal((await ask(page, `/api/auth/admin/users/${gone}`, { method: "DELETE", headers })).status, 200);
+    await button.focus();
+    await page.keyboard.press("Enter");
+    await page.getByText("Disable 3 users?").waitFor();
+    if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/disable-selected.png`, fullPage: true });
+    if (process.env.SHOTS) {
+      await page.setViewportSize({ width: 375, height: 800 });
+      await page.screenshot({ path: `${process.env.SHOTS}/disable-selected-phone.png`, fullPage: true });
+      await page.setViewportSize({ width: 1280, height: 720 });
+    }
+    await page.keyboard.press("Escape"); // thinks better of it
+    assert.ok(await button.evaluate((it) => it === document.activeElement), "the focus is lost");
+    await page.keyboard.press("Enter");
+    await page.keyboard.press("Enter");
+    await told("2 users were disabled.").waitFor();
+    await page.getByRole("alert").getByText("leaver-gone was not disabled: Not found.").waitFor();
+    assert.ok(await heading("Users").evaluate((it) => it === document.activeElement), "the focus is lost");
+    await rows.filter({ hasText: "leaver-ann" }).getByText("Disabled").waitFor();
+    await rows.filter({ hasText: "leaver-bob" }).getByText("Disabled").waitFor();
+    assert.equal(await page.getByLabel("Select leaver-ann").count(), 0, "a disabled user can be selected");
+  });
+
   await t.test("a long list continues after its end", async () => {
     const headers = { "Content-Type": "application/json" };
     for (let i = 10; i < 65; i++) {

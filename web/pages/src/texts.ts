@@ -181,7 +181,14 @@ export const texts = {
     ...section("pages.admin"),
     noAccess: (name: string) => t("pages.admin.noAccess", { name }),
 
-    users: section("pages.admin.users"),
+    users: {
+      ...section("pages.admin.users"),
+      select: (name: string) => t("pages.admin.users.select", { name }),
+      selected: (n: number) => plural("pages.admin.users.selected", n),
+      disableSure: (n: number) => plural("pages.admin.users.disableSure", n),
+      disabledMany: (n: number) => plural("pages.admin.users.disabledMany", n),
+      notDisabled: (name: string, reason: string) => t("pages.admin.users.notDisabled", { name, reason }),
+    },
 
     user: {
       ...section("pages.admin.user"),

@@ -2,7 +2,7 @@
 
 import { keepPreviousData, QueryClient, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, type AuthError, type Factors, isOutage, type Token } from "../api.ts";
-import type { AdminSession, AdminUser, AuditEvent, Compromised, Group, GroupChange, Invitation, IssuedInvitation, ResetLink, UserChange } from "./types.ts";
+import type { AdminSession, AdminUser, AuditEvent, Compromised, DisabledUser, Group, GroupChange, Invitation, IssuedInvitation, ResetLink, UserChange } from "./types.ts";
 
 declare module "@tanstack/react-query" {
   interface Register {
@@ -153,6 +153,8 @@ export const mutations = {
   changeUser: ({ id, change }: { id: string; change: UserChange }) => api.call<AdminUser>("PATCH", route("users", id), change),
   deleteUser: (id: string) => api.call<object>("DELETE", route("users", id)),
   disableUser: (id: string) => api.call<AdminUser>("POST", route("users", id, "disable")),
+  disableUsers: async (users: readonly AdminUser["id"][]) =>
+    (await api.call<{ users: DisabledUser[] }>("POST", route("users", "disable"), { users })).users,
   enableUser: (id: string) => api.call<AdminUser>("POST", route("users", id, "enable")),
   resetLink: (id: string) => api.call<ResetLink>("POST", route("users", id, "reset")),
   setPassword: ({ id, ...password }: { id: string; password: string; keep_factors: boolean }) =>

@@ -22,6 +22,13 @@ export interface MembershipChange {
   revoke: string[];
 }
 
+/** What has become of one of many users who were to be disabled. `detail` says why the user is as before. */
+export interface DisabledUser {
+  id: number | string;
+  outcome: "disabled" | "already_disabled" | "not_found" | "permission_denied";
+  detail?: string;
+}
+
 export interface AdminSession extends Session {
   user_id: number | string;
   username: string;
