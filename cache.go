@@ -15,6 +15,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
 	"github.com/cloakroom-auth/cloakroom/internal/peerlink"
 	"github.com/cloakroom-auth/cloakroom/internal/pg"
+	"github.com/cloakroom-auth/cloakroom/internal/removal"
 	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/store"
@@ -302,10 +303,10 @@ const endTogether = 200
 
 // end deletes the sessions of users, and the tokens that may be in Django's tables.
 func (a endsSessions) end(ctx context.Context, ids ...string) error {
-	if _, err := session.DeleteUsers(ctx, a.sessions, ids); err != nil {
+	if _, err := removal.Sessions(ctx, a.sessions, ids); err != nil {
 		return err
 	}
-	_, err := token.DeleteUsers(ctx, a.tokens, ids, token.DRF, token.Knox)
+	_, err := removal.Tokens(ctx, a.tokens, ids, token.DRF, token.Knox)
 	return err
 }
 

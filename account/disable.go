@@ -8,11 +8,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/foreseen"
 )
 
-// MaxTogether is how many users [Service.DisableAll] disables in one step at most.
-const MaxTogether = 1000
-
-// ErrTooMany says that an act is for more than [MaxTogether] users.
-var ErrTooMany = errors.New("too many users for one act")
+// maxTogether is how many users [Service.DisableAll] disables in one step at most.
+const maxTogether = 1000
 
 // Disabled is what [Service.DisableAll] has done to a user.
 type Disabled struct {
@@ -24,11 +21,11 @@ type Disabled struct {
 
 // DisableAll disables users in one atomic step, as SetActive does one by one: all sessions and tokens of each end. A user who can't be
 // disabled holds none of the others up. It returns what has become of each ID, in the order in which it was first given. With any error
-// none of them has changed, unless the error is that of a commit whose answer was lost; call it again then. [ErrTooMany].
+// none of them has changed, unless the error is that of a commit whose answer was lost; call it again then. It takes 1,000 IDs at most.
 func (s *Service) DisableAll(ctx context.Context, ids []string) ([]Disabled, error) {
 	ids = unique(ids)
-	if len(ids) > MaxTogether {
-		return nil, ErrTooMany
+	if len(ids) > maxTogether {
+		return nil, errors.New("account: DisableAll has too many users for one step")
 	}
 	var all []Disabled
 	err := s.transact(foreseen.WithUsers(ctx, ids...), func(a act) (err error) {

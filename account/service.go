@@ -385,16 +385,13 @@ func (s *Service) ChangeEmail(ctx context.Context, before *User, address string)
 	return after, nil
 }
 
-// ErrWrongName says that a name isn't that of the user.
-var ErrWrongName = errors.New("the name is not the user's")
-
-// CheckRevert is what [Service.RevertEmail] checks of the user and the names in the step that writes: [ErrDisabled], [ErrWrongName].
+// CheckRevert is what [Service.RevertEmail] checks of the user and the names in the step that writes: [ErrDisabled], [AddressErrors].WrongName.
 func (u *User) CheckRevert(name, told string) error {
 	switch {
 	case !u.IsActive:
 		return ErrDisabled
 	case loginKey(name) != CanonicalLogin(u.Username) && (told == "" || loginKey(name) != CanonicalLogin(told)):
-		return ErrWrongName
+		return AddressErrors.WrongName
 	}
 	return nil
 }
@@ -404,7 +401,7 @@ func (u *User) CheckRevert(name, told string) error {
 // returns sets a new password. name must be the user's name or told, the one that its owner was told, in any spelling that signs in. A name
 // that is the address is renamed as by [Service.ChangeEmail]. before is the user as read before the caller has found that the owner may do
 // this: [ErrEpochChanged] if the user has another epoch or address by now. If the secret is lost, the user gets another by mail: unlike
-// after DeclareCompromised, the account may have a first password by mail, and [User.ChangedByOwner] is true. [ErrWrongName],
+// after DeclareCompromised, the account may have a first password by mail, and [User.ChangedByOwner] is true. [AddressErrors].WrongName,
 // [AddressErrors].Taken, [ErrDisabled], [ErrNotFound]; nothing has changed then.
 func (s *Service) RevertEmail(ctx context.Context, before *User, name, told, address string) (secret string, expires time.Time, err error) {
 	id := before.ID

@@ -31,8 +31,10 @@ var SpentErrors = struct{ Setup, Reset, Link error }{
 //
 //   - Taken: the address is the name of another user: as address or, in a database in which usernames may be addresses, as username.
 //   - Changed: the user has another address by now.
-var AddressErrors = struct{ Taken, Changed error }{
+//   - WrongName: the name that was given beside an address isn't the user's.
+var AddressErrors = struct{ Taken, Changed, WrongName error }{
 	errors.New("the address belongs to another user"), errors.New("the address of the user has changed"),
+	errors.New("the name is not the user's"),
 }
 
 // TakenError says that a username or e-mail address already belongs to another user, as username or as e-mail address.

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 	"github.com/cloakroom-auth/cloakroom/postgres"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
@@ -67,15 +68,15 @@ func (b *bench) crowds(ctx context.Context) error {
 	b.add(fmt.Sprintf("crowd/sign-outs/%d-clients", crowdClients), rate, "sign-outs/s", "notices", rate/notices)
 	b.add("crowd/sign-out-cpu/nodes", nodes, "µs", "", 0)
 	b.add("crowd/sign-out-cpu/database", database, "µs", "", 0)
-	admin, users, err := administrator(ctx, s)
+	by, users, err := administrator(ctx, s)
 	if err != nil {
 		return err
 	}
-	if err := b.disableTogether(ctx, c, server, admin, users); err != nil {
+	if err := b.disableTogether(ctx, c, server, by, users); err != nil {
 		return err
 	}
 	took, nodes, database, err = c.costly(server, len(users), func(i int, on *conn) ([]byte, int) {
-		return request("POST", "/api/auth/admin/users/"+users[i]+"/disable", on.addr, admin, ""), http.StatusOK
+		return request("POST", "/api/auth/admin/users/"+users[i]+"/disable", on.addr, by, ""), http.StatusOK
 	})
 	if err != nil {
 		return err
@@ -88,9 +89,9 @@ func (b *bench) crowds(ctx context.Context) error {
 
 // disableTogether measures how long an administrator's program takes to disable users by as few requests as possible, one after the other,
 // and enables them again.
-func (b *bench) disableTogether(ctx context.Context, c *cluster, server []int, admin string, users []string) error {
+func (b *bench) disableTogether(ctx context.Context, c *cluster, server []int, by string, users []string) error {
 	var bodies []string
-	for some := range slices.Chunk(users, account.MaxTogether) {
+	for some := range slices.Chunk(users, admin.MaxTogether) {
 		body, err := json.Marshal(map[string][]string{"users": some})
 		if err != nil {
 			return err
@@ -103,7 +104,7 @@ func (b *bench) disableTogether(ctx context.Context, c *cluster, server []int, a
 	pids := c.pids()
 	ours, theirs, began := cpuTime(pids), cpuTime(server), time.Now()
 	for _, body := range bodies {
-		if err := disableMany(ctx, addr, admin, body); err != nil {
+		if err := disableMany(ctx, addr, by, body); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/removal"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
@@ -109,9 +110,9 @@ func (t accountTx) Disable(users []*account.User) error {
 	return err
 }
 
-// DeleteUsers implements token.UsersDeleter.
+// DeleteUsers is DeleteUser for many users.
 func (t *tokens) DeleteUsers(ctx context.Context, users []string, kinds ...token.Kind) (map[string]int, error) {
-	deleted, err := token.DeleteUsers(ctx, t.Store, users, kinds...)
+	deleted, err := removal.Tokens(ctx, t.Store, users, kinds...)
 	if err != nil {
 		return nil, err
 	}

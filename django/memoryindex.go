@@ -339,7 +339,7 @@ func (s *sessions) DeleteUser(ctx context.Context, user string, except session.I
 	return total, nil
 }
 
-// DeleteUsers implements session.UsersDeleter.
+// DeleteUsers is DeleteUser for many users.
 func (s *sessions) DeleteUsers(ctx context.Context, users []string) (deleted map[string]int, err error) {
 	err = s.db().transaction(ctx, func(t *sql.Tx) error {
 		deleted, err = s.deleteUsers(ctx, t, users, session.ID{})

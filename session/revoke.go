@@ -168,7 +168,7 @@ func (m *Manager) RevokeAllOf(ctx context.Context, users []string) error {
 		return errors.New("session: RevokeAllOf needs the names of users")
 	}
 	for some := range slices.Chunk(users, together) {
-		ended, err := DeleteUsers(ctx, m.Store, some)
+		ended, err := removal.Sessions(ctx, m.Store, some)
 		if err != nil {
 			return fmt.Errorf("end sessions: %w", err)
 		}

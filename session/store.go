@@ -103,7 +103,8 @@ type Store interface {
 	Delete(ctx context.Context, id ID) error
 
 	// DeleteUser removes all sessions of a user except the one with the ID except (the zero ID excepts none), and returns
-	// how many.
+	// how many. A Store may have a method DeleteUsers(ctx, users []string) (map[string]int, error), which removes all sessions of many
+	// users at once, and returns how many each had.
 	DeleteUser(ctx context.Context, user string, except ID) (int, error)
 
 	// List returns the selected sessions in the order of their public IDs.
@@ -135,27 +136,4 @@ func view(ctx context.Context, s Store, from CheckLoader, id ID) (r *Record, now
 	defer cancel()
 	r, err = s.Load(ctx, id)
 	return r, time.Now().Unix(), err
-}
-
-// UsersDeleter is a [Store] that deletes the sessions of many users at once.
-type UsersDeleter interface {
-	// DeleteUsers is DeleteUser for each of the users, without exceptions, and returns how many sessions each had.
-	DeleteUsers(ctx context.Context, users []string) (map[string]int, error)
-}
-
-// DeleteUsers deletes all sessions of users, and returns how many each had, by the DeleteUsers of a store if it is a [UsersDeleter], else by
-// its DeleteUser. After an error some may be deleted.
-func DeleteUsers(ctx context.Context, s Store, users []string) (map[string]int, error) {
-	if many, ok := s.(UsersDeleter); ok && len(users) > 1 {
-		return many.DeleteUsers(ctx, users)
-	}
-	deleted := map[string]int{}
-	for _, user := range users {
-		n, err := s.DeleteUser(ctx, user, ID{})
-		if err != nil {
-			return nil, err
-		}
-		deleted[user] = n
-	}
-	return deleted, nil
 }

@@ -128,7 +128,7 @@ var sessionDeleteCases = []testCase[session.Store]{
 			created(t, s, 3, "ann")
 			created(t, s, 4, "cy")
 			for _, want := range []map[string]int{{"ann": 2, "cy": 1}, {}} {
-				got, err := session.DeleteUsers(t.Context(), s, []string{"ann", "dot", "cy", "a\x00b"})
+				got, err := removal.Sessions(t.Context(), s, []string{"ann", "dot", "cy", "a\x00b"})
 				if ok(t, err); got["ann"] != want["ann"] || got["cy"] != want["cy"] || got["dot"] != 0 {
 					t.Fatalf("DeleteUsers removed %v, want %v", got, want)
 				}

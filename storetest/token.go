@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/cloakroom-auth/cloakroom/internal/removal"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
@@ -326,13 +327,13 @@ var tokenCases = []testCase[token.Store]{
 			drf := issued(t, s, 4, "ann", ofKind(token.DRF))
 			personal := issued(t, s, 5, "cy")
 			for _, want := range []int{1, 0} {
-				n, err := token.DeleteUsers(t.Context(), s, []string{"cy", "dot", "ann"}, token.Knox, token.Refresh)
+				n, err := removal.Tokens(t.Context(), s, []string{"cy", "dot", "ann"}, token.Knox, token.Refresh)
 				if ok(t, err); n["ann"] != want || n["cy"] != want || n["dot"] != 0 {
 					t.Fatalf("deleted %v, want %d each", n, want)
 				}
 			}
 			listsTokens(t, s, token.Query{}, bobs, drf, personal)
-			n, err := token.DeleteUsers(t.Context(), s, []string{"ann", "cy"})
+			n, err := removal.Tokens(t.Context(), s, []string{"ann", "cy"})
 			if ok(t, err); n["ann"] != 1 || n["cy"] != 1 {
 				t.Fatalf("deleted %v, want 1 each", n)
 			}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/removal"
 	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
@@ -282,7 +283,7 @@ func (s *Service) RevokeAllOf(ctx context.Context, users []string) error {
 		return errors.New("token: RevokeAllOf needs the names of users")
 	}
 	for some := range slices.Chunk(users, together) {
-		ended, err := DeleteUsers(ctx, s.store(), some)
+		ended, err := removal.Tokens(ctx, s.store(), some)
 		if err != nil {
 			return fmt.Errorf("end tokens: %w", err)
 		}

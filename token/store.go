@@ -103,7 +103,9 @@ type Store interface {
 	// Delete deletes a token. It returns nil if there is none.
 	Delete(ctx context.Context, id ID) error
 
-	// DeleteUser deletes the tokens of a user, of these kinds or, without kinds, of all, and returns how many.
+	// DeleteUser deletes the tokens of a user, of these kinds or, without kinds, of all, and returns how many. A Store may have a
+	// method DeleteUsers(ctx, users []string, kinds ...Kind) (map[string]int, error), which does so for many users at once, and returns
+	// how many each had.
 	DeleteUser(ctx context.Context, user string, kinds ...Kind) (int, error)
 
 	// List returns the selected tokens, ordered by public ID.
@@ -128,27 +130,4 @@ func LoadCached(ctx context.Context, s Store, id ID) (*Record, error) {
 	ctx, cancel := resilience.LimitCheck(ctx)
 	defer cancel()
 	return s.Load(ctx, id)
-}
-
-// UsersDeleter is a [Store] that deletes the tokens of many users at once.
-type UsersDeleter interface {
-	// DeleteUsers is DeleteUser for each of the users, and returns how many tokens each had.
-	DeleteUsers(ctx context.Context, users []string, kinds ...Kind) (map[string]int, error)
-}
-
-// DeleteUsers deletes the tokens of users, of these kinds or, without kinds, of all, and returns how many each had, by the DeleteUsers of a
-// store if it is a [UsersDeleter], else by its DeleteUser. After an error some may be deleted.
-func DeleteUsers(ctx context.Context, s Store, users []string, kinds ...Kind) (map[string]int, error) {
-	if many, ok := s.(UsersDeleter); ok && len(users) > 1 {
-		return many.DeleteUsers(ctx, users, kinds...)
-	}
-	deleted := map[string]int{}
-	for _, user := range users {
-		n, err := s.DeleteUser(ctx, user, kinds...)
-		if err != nil {
-			return nil, err
-		}
-		deleted[user] = n
-	}
-	return deleted, nil
 }

@@ -106,7 +106,7 @@ func disableAll(ctx context.Context, a *app, s *cloakroom.Server, names []string
 		out[i].ID, out[i].Outcome = admin.JSONID(u.ID), "not_reached"
 	}
 	var failed error
-	for some := range slices.Chunk(ids, account.MaxTogether) {
+	for some := range slices.Chunk(ids, admin.MaxTogether) {
 		done, err := disableTogether(ctx, a, s, some)
 		for _, d := range done {
 			outcome := "disabled"

@@ -169,6 +169,9 @@ func (s *Service) DisableUser(ctx context.Context, u *account.User) error {
 	return s.uninvite(ctx, u.ID)
 }
 
+// MaxTogether is how many users [Service.DisableUsers] takes at most.
+const MaxTogether = 1000
+
 // DisableUsers is DisableUser for the users with these IDs, in one atomic step ([account.Service.DisableAll], whose result and errors it
 // returns). After another error some sessions, tokens and invitations, which are void already, may be left; call it again.
 func (s *Service) DisableUsers(ctx context.Context, ids []string) ([]account.Disabled, error) {

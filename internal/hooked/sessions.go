@@ -42,9 +42,9 @@ func (h sessions) DeleteUser(ctx context.Context, user string, except session.ID
 	return result(ctx, h.hook, "session.DeleteUser", func() (int, error) { return h.store.DeleteUser(ctx, user, except) })
 }
 
-// DeleteUsers implements session.UsersDeleter, under the name of DeleteUser.
+// DeleteUsers is DeleteUser for many users, under the name of DeleteUser.
 func (h sessions) DeleteUsers(ctx context.Context, users []string) (map[string]int, error) {
-	return result(ctx, h.hook, "session.DeleteUser", func() (map[string]int, error) { return session.DeleteUsers(ctx, h.store, users) })
+	return result(ctx, h.hook, "session.DeleteUser", func() (map[string]int, error) { return removal.Sessions(ctx, h.store, users) })
 }
 
 func (h sessions) List(ctx context.Context, q session.Query) ([]*session.Record, error) {

@@ -3,6 +3,7 @@ package hooked
 import (
 	"context"
 
+	"github.com/cloakroom-auth/cloakroom/internal/removal"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
@@ -35,10 +36,10 @@ func (h tokens) DeleteUser(ctx context.Context, user string, kinds ...token.Kind
 	return result(ctx, h.hook, "token.DeleteUser", func() (int, error) { return h.store.DeleteUser(ctx, user, kinds...) })
 }
 
-// DeleteUsers implements token.UsersDeleter, under the name of DeleteUser.
+// DeleteUsers is DeleteUser for many users, under the name of DeleteUser.
 func (h tokens) DeleteUsers(ctx context.Context, users []string, kinds ...token.Kind) (map[string]int, error) {
 	return result(ctx, h.hook, "token.DeleteUser", func() (map[string]int, error) {
-		return token.DeleteUsers(ctx, h.store, users, kinds...)
+		return removal.Tokens(ctx, h.store, users, kinds...)
 	})
 }
 

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -14,7 +13,7 @@ import (
 )
 
 var errTooManyUsers = problem.New(http.StatusBadRequest, "too_many_users",
-	fmt.Sprintf("One request takes at most %d users. Send several.", account.MaxTogether))
+	fmt.Sprintf("One request takes at most %d users. Send several.", admin.MaxTogether))
 
 type disableUsersIn struct {
 	Users *idList `json:"users"`
@@ -46,11 +45,10 @@ func disableUsers(c *call, in disableUsersIn) (disabledUsersOut, error) {
 		return disabledUsersOut{}, required(map[string]*string{"users": nil})
 	case len(*in.Users) == 0:
 		return disabledUsersOut{}, invalid(map[string][]string{"users": {"This list may not be empty."}})
+	case len(*in.Users) > admin.MaxTogether:
+		return disabledUsersOut{}, errTooManyUsers
 	}
 	all, err := c.admin().DisableUsers(c.ctx(), *in.Users)
-	if errors.Is(err, account.ErrTooMany) {
-		err = errTooManyUsers
-	}
 	if err != nil {
 		return disabledUsersOut{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/admin"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
@@ -90,7 +91,7 @@ func TestARequestToDisableManyIsChecked(t *testing.T) {
 	root := s.as(s.superuser("root"))
 	u := s.user("ada")
 	many := []string{u.ID}
-	for n := range account.MaxTogether {
+	for n := range admin.MaxTogether {
 		many = append(many, fmt.Sprint(1000+n))
 	}
 	for _, row := range []struct {
@@ -110,7 +111,7 @@ func TestARequestToDisableManyIsChecked(t *testing.T) {
 	if !s.load(u.ID).IsActive {
 		t.Error("the user is disabled")
 	}
-	if r := root.send("POST", disablePath, map[string]any{"users": many[:account.MaxTogether]}); r.StatusCode != 200 || len(r.outcomes()) != account.MaxTogether {
+	if r := root.send("POST", disablePath, map[string]any{"users": many[:admin.MaxTogether]}); r.StatusCode != 200 || len(r.outcomes()) != admin.MaxTogether {
 		t.Errorf("got %d %.200s", r.StatusCode, r.body)
 	}
 }

@@ -153,7 +153,7 @@ func revertEmail(c *call, in revertIn) (revertOut, error) {
 		return revertOut{}, err
 	}
 	reset, err := c.api.Letters.Revert(c.ctx(), *in.Secret, *in.Username, c.source(), c.removeSince)
-	if errors.Is(err, account.ErrWrongName) {
+	if errors.Is(err, account.AddressErrors.WrongName) {
 		err = invalid(map[string][]string{"username": {"This isn't the username of the account. It is in the message with the link."}})
 	}
 	return revertOut{reset}, err

@@ -287,7 +287,7 @@ const mostTries = 10 // of a step that an account that has changed meanwhile ref
 // that signs someone in. It may have signed the attacker in meanwhile, who may have added more; so everything is ended again, and clean called
 // again, until it finds nothing. Revert makes the links of later changes
 // void, and leaves those of earlier ones: whichever is used first, the earliest wins. After an error of clean the secret can be used again.
-// [ErrLink]; [account.ErrWrongName], *[throttle.Error], which leave all as it is.
+// [ErrLink]; [account.AddressErrors].WrongName, *[throttle.Error], which leave all as it is.
 func (s *Service) Revert(
 	ctx context.Context, secret, name string, from netip.Addr, clean func(u *account.User, since int64) (removed bool, err error),
 ) (reset string, err error) {
@@ -308,7 +308,7 @@ func (s *Service) Revert(
 	defer try.Undo(ctx)
 	reset, expires, err := s.revert(ctx, secret, found.User, name, told, address)
 	switch {
-	case errors.Is(err, account.ErrWrongName):
+	case errors.Is(err, account.AddressErrors.WrongName):
 		_ = try.Failed(ctx) // Failed always returns nil
 		return "", err
 	case err != nil:

@@ -56,9 +56,9 @@ func (r revocations) DeleteUser(ctx context.Context, user string, except session
 	return n, err
 }
 
-// DeleteUsers implements session.UsersDeleter.
+// DeleteUsers is DeleteUser for many users.
 func (r revocations) DeleteUsers(ctx context.Context, users []string) (n map[string]int, err error) {
-	err = r.m.revoke(ctx, func(ctx context.Context) error { n, err = session.DeleteUsers(ctx, r.Store, users); return err })
+	err = r.m.revoke(ctx, func(ctx context.Context) error { n, err = removal.Sessions(ctx, r.Store, users); return err })
 	return n, err
 }
 

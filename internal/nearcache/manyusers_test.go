@@ -8,6 +8,7 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/internal/foreseen"
+	"github.com/cloakroom-auth/cloakroom/internal/removal"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
@@ -98,10 +99,10 @@ func TestManyUsersEndAtOnce(t *testing.T) {
 			}
 			before := len(c.net.said("I"))
 			of := slices.Clone(ids[:150])
-			if n, err := session.DeleteUsers(t.Context(), c.nodes[1].sessions, of); err != nil || len(n) != 150 || n[of[0]] != 1 {
+			if n, err := removal.Sessions(t.Context(), c.nodes[1].sessions, of); err != nil || len(n) != 150 || n[of[0]] != 1 {
 				t.Errorf("deleted the sessions %v, %v", n, err)
 			}
-			if n, err := token.DeleteUsers(t.Context(), c.nodes[1].tokens, of); err != nil || len(n) != 150 || n[of[0]] != 1 {
+			if n, err := removal.Tokens(t.Context(), c.nodes[1].tokens, of); err != nil || len(n) != 150 || n[of[0]] != 1 {
 				t.Errorf("deleted the tokens %v, %v", n, err)
 			}
 			for i, m := range c.nodes {

@@ -103,14 +103,14 @@ func (s *sessions) DeleteUser(ctx context.Context, user string, except session.I
 	return n, err
 }
 
-// DeleteUsers implements session.UsersDeleter.
+// DeleteUsers is DeleteUser for many users.
 func (s *sessions) DeleteUsers(ctx context.Context, users []string) (n map[string]int, err error) {
 	keys := make([]fence.Key, len(users))
 	for i, user := range users {
 		keys[i] = sessionsOf(user)
 	}
 	err = s.cache.fenced(ctx, func(ctx context.Context) error {
-		n, err = session.DeleteUsers(ctx, s.Store, users)
+		n, err = removal.Sessions(ctx, s.Store, users)
 		return err
 	}, keys...)
 	return n, err

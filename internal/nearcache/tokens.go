@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache/fence"
+	"github.com/cloakroom-auth/cloakroom/internal/removal"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
@@ -88,14 +89,14 @@ func (t *tokens) DeleteUser(ctx context.Context, user string, kinds ...token.Kin
 	return n, err
 }
 
-// DeleteUsers implements token.UsersDeleter.
+// DeleteUsers is DeleteUser for many users.
 func (t *tokens) DeleteUsers(ctx context.Context, users []string, kinds ...token.Kind) (n map[string]int, err error) {
 	keys := make([]fence.Key, len(users))
 	for i, user := range users {
 		keys[i] = tokensOf(user)
 	}
 	err = t.cache.fenced(ctx, func(ctx context.Context) error {
-		n, err = token.DeleteUsers(ctx, t.Store, users, kinds...)
+		n, err = removal.Tokens(ctx, t.Store, users, kinds...)
 		return err
 	}, keys...)
 	return n, err

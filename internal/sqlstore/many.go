@@ -57,7 +57,7 @@ func (a *accounts) disable(t tx, ids []any, epochs []string) error {
 	return nil
 }
 
-// DeleteUsers implements session.UsersDeleter.
+// DeleteUsers is DeleteUser for many users.
 func (s *sessions) DeleteUsers(ctx context.Context, users []string) (map[string]int, error) {
 	n, err := s.dialect.deleteOf(ctx, s.write, "sessions", users, "")
 	if err != nil {
@@ -66,7 +66,7 @@ func (s *sessions) DeleteUsers(ctx context.Context, users []string) (map[string]
 	return n, nil
 }
 
-// DeleteUsers implements token.UsersDeleter.
+// DeleteUsers is DeleteUser for many users.
 func (s *tokens) DeleteUsers(ctx context.Context, users []string, kinds ...token.Kind) (map[string]int, error) {
 	and, args := "", []any{}
 	if len(kinds) > 0 {
