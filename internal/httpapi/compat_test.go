@@ -542,3 +542,18 @@ func masked(token string) string {
 	}
 	return mask + string(cipher)
 }
+
+// TestAnOldSessionGetsNoTokenThatOutlivesIt: who has stolen a ticket must not be able to stay after the sign-out.
+func TestAnOldSessionGetsNoTokenThatOutlivesIt(t *testing.T) {
+	t.Attr("threat", "S10")
+	s := start(t, options{})
+	u := s.user("ada")
+	c := s.as(u)
+	ok(t, c.send("POST", knoxLoginPath, nil))
+	s.staleSessions(u.ID)
+	for path, body := range map[string]any{knoxLoginPath: nil, "/api/auth/tokens": map[string]any{"name": "x"}} {
+		if r := c.send("POST", path, body); !isProblem(r, 403, "fresh_sign_in_required") {
+			t.Errorf("%s: got %d %s", path, r.StatusCode, r.body)
+		}
+	}
+}

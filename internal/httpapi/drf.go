@@ -123,7 +123,7 @@ type knoxOut struct {
 }
 
 // knoxLogin does what knox's LoginView does with basic and session authentication. It also accepts username and password in
-// the body.
+// the body. A session must be fresh.
 func knoxLogin(c *call, in credentialsIn) (knoxOut, error) {
 	u, err := c.knoxUser(in)
 	if err != nil {
@@ -169,6 +169,9 @@ func (c *call) knoxUser(in credentialsIn) (*account.User, error) {
 	}
 	if c.who.Session == nil {
 		return nil, auth.ErrNotAuthenticated
+	}
+	if err := c.who.CheckFresh(); err != nil { // as for a personal token: it outlives the session
+		return nil, err
 	}
 	return c.who.User, nil
 }
