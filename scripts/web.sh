@@ -11,9 +11,13 @@ if [ "${1:-}" = --check ]; then
   client=$new/client pages=$new/pages
 fi
 
-# equal fails unless a new build is equal to the committed one.
+# equal fails unless a new build is equal to the committed one. Compressed files are equal if what they hold is.
 equal() {
-  [ "$1" = "$2" ] || diff -r "$1" "$2" >&2 || {
+  [ "$1" = "$2" ] && return
+  local committed=$new/committed
+  rm -rf "$committed" && cp -r "$2" "$committed"
+  find "$1" "$committed" -name '*.gz' -exec gunzip {} +
+  diff -r "$1" "$committed" >&2 || {
     echo "$2 differs from a new build; run 'make web' and commit the result" >&2
     return 1
   }
@@ -34,5 +38,6 @@ npm_ci
   npm run typecheck --silent
   npm test --silent
   npm run build --silent -- --outDir "$pages" --emptyOutDir
+  gzip -9 -n "$pages"/assets/*
   equal "$pages" "$PWD/dist"
 )

@@ -7,10 +7,13 @@
 package pages
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"io/fs"
 	"maps"
 	"net/http"
@@ -23,7 +26,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/texts"
 )
 
-//go:embed all:dist
+//go:embed dist/index.html dist/assets
 var dist embed.FS
 
 const assets = "/auth/assets/"
@@ -74,6 +77,7 @@ type file struct {
 	body        []byte
 	contentType string
 	policy      string // the Content-Security-Policy; "": that of the pages
+	zipped      bool   // the body is compressed by gzip
 	replaced    bool   // it isn't what the hash in its path says
 }
 
@@ -244,6 +248,15 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if f.policy != "" {
 		w.Header().Set("Content-Security-Policy", f.policy)
 	}
+	if f.zipped {
+		w.Header().Set("Vary", "Accept-Encoding")
+		if acceptsGzip(r) {
+			w.Header().Set("Content-Encoding", "gzip")
+		} else if f.body, err = unzip(f.body); err != nil {
+			refuse(w, http.StatusInternalServerError, "server_error", "The page could not be read.")
+			return
+		}
+	}
 	w.Header().Set("Content-Type", f.contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(f.body)))
 	w.Write(f.body) // net/http doesn't send the body of an answer to HEAD
@@ -257,7 +270,7 @@ func (s *Site) file(r *http.Request) (file, error) {
 	name, ok := built(r.URL.Path)
 	if ok && name != document {
 		body, err := dist.ReadFile(name)
-		return file{body: body, contentType: contentTypes[path.Ext(name)]}, err
+		return file{body: body, contentType: contentTypes[path.Ext(strings.TrimSuffix(name, zipped))], zipped: true}, err
 	}
 	made, err := s.made()
 	switch {
@@ -268,6 +281,37 @@ func (s *Site) file(r *http.Request) (file, error) {
 		return file{body: made.documents[language], contentType: contentTypes[".html"]}, nil
 	}
 	return made.text(r.URL.Path), nil
+}
+
+// zipped is what the names of the build's files end with: they are compressed, so that the program and what browsers load are smaller.
+const zipped = ".gz"
+
+// acceptsGzip reports whether a request accepts an answer that is compressed by gzip (RFC 9110, section 12.5.3).
+func acceptsGzip(r *http.Request) bool {
+	others := false
+	for _, line := range r.Header["Accept-Encoding"] {
+		for coding := range strings.SplitSeq(line, ",") {
+			name, weight, _ := strings.Cut(coding, ";")
+			_, q, weighed := strings.Cut(weight, "=")
+			n, err := strconv.ParseFloat(strings.TrimSpace(q), 64)
+			accepted := !weighed || err == nil && n > 0
+			switch strings.ToLower(strings.TrimSpace(name)) {
+			case "gzip", "x-gzip":
+				return accepted
+			case "*":
+				others = accepted
+			}
+		}
+	}
+	return others
+}
+
+func unzip(body []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
 }
 
 // text returns the texts at a path that otherTexts matches.
@@ -308,7 +352,7 @@ func built(urlPath string) (name string, ok bool) {
 	if !ok || contentTypes[path.Ext(rest)] == "" {
 		return "", false
 	}
-	name = "dist/assets/" + rest
+	name = "dist/assets/" + rest + zipped
 	info, err := fs.Stat(dist, name)
 	return name, err == nil && info.Mode().IsRegular()
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
@@ -167,7 +168,7 @@ func built(t *testing.T) []string {
 	}
 	var out []string
 	for _, e := range entries {
-		out = append(out, "/auth/assets/"+e.Name())
+		out = append(out, "/auth/assets/"+strings.TrimSuffix(e.Name(), ".gz"))
 	}
 	if len(out) < 3 {
 		t.Fatalf("the build has only the files %q, want at least 3", out)
@@ -256,6 +257,60 @@ func TestTheBuildIsSmall(t *testing.T) {
 	if all > 400_000 || withoutAdmin > 150_000 || all == withoutAdmin {
 		t.Errorf("gzipped %d bytes, limit 400,000; without the administration %d, limit 150,000", all, withoutAdmin)
 	}
+}
+
+// TestBuiltFilesAreCompressedForWhoAcceptsIt: it is the same file for everyone.
+func TestBuiltFilesAreCompressedForWhoAcceptsIt(t *testing.T) {
+	for _, path := range built(t) {
+		want := body(t, do(t, "GET", path))
+		for accepts, compressed := range map[string]bool{
+			"": false, "gzip": true, "gzip, deflate, br, zstd": true, "br;q=1.0, GZIP;q=0.2": true, "*": true, "*;q=0.5, gzip;q=0": false,
+			"deflate": false, "gzip;q=0": false, "gzip; q=0.0": false, "identity, *;q=0": false, "gzip;q=x": false, "xgzip": false,
+		} {
+			r := httptest.NewRequest("GET", path, nil)
+			r.Header.Set("Accept-Encoding", accepts)
+			w := httptest.NewRecorder()
+			site.ServeHTTP(w, r)
+			if w.Code != 200 || w.Header().Get("Vary") != "Accept-Encoding" || w.Header().Get("Content-Length") != fmt.Sprint(w.Body.Len()) {
+				t.Errorf("%s, %q: got %d %v", path, accepts, w.Code, w.Header())
+			}
+			got := io.Reader(w.Body)
+			if encoding := w.Header().Get("Content-Encoding"); (encoding == "gzip") != compressed {
+				t.Fatalf("%s, %q: Content-Encoding is %q", path, accepts, encoding)
+			}
+			if compressed {
+				var err error
+				if got, err = gzip.NewReader(got); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if text, err := io.ReadAll(got); err != nil || string(text) != want {
+				t.Errorf("%s, %q: %d bytes (%v), want %d", path, accepts, len(text), err, len(want))
+			}
+		}
+	}
+}
+
+func FuzzAcceptEncoding(f *testing.F) {
+	for _, accepts := range []string{"gzip", "*;q=0.5, gzip;q=0", "br;q=1.0, gzip;q=0.2", ";,=;q="} {
+		f.Add(accepts)
+	}
+	path := "/auth/assets/"
+	entries, err := os.ReadDir("dist/assets")
+	if err != nil || len(entries) == 0 {
+		f.Fatal(entries, err)
+	}
+	path += strings.TrimSuffix(entries[0].Name(), ".gz")
+	f.Fuzz(func(t *testing.T, accepts string) {
+		r := httptest.NewRequest("GET", path, nil)
+		r.Header["Accept-Encoding"] = []string{accepts}
+		w := httptest.NewRecorder()
+		site.ServeHTTP(w, r)
+		encoding := w.Header().Get("Content-Encoding")
+		if w.Code != 200 || encoding != "" && (encoding != "gzip" || !strings.ContainsAny(strings.ToLower(accepts), "*g")) {
+			t.Errorf("%q: got %d, Content-Encoding %q", accepts, w.Code, encoding)
+		}
+	})
 }
 
 func TestNothingElseIsServed(t *testing.T) {
@@ -412,8 +467,10 @@ func FuzzMatch(f *testing.F) {
 		served[path], served[path+"/"] = true, true
 	}
 	for _, e := range entries {
-		served["/auth/assets/"+e.Name()] = true
-		f.Add("/auth/assets/" + e.Name())
+		path := "/auth/assets/" + strings.TrimSuffix(e.Name(), ".gz")
+		served[path] = true
+		f.Add(path)
+		f.Add(path + ".gz")
 	}
 	f.Fuzz(func(t *testing.T, path string) {
 		want := served[path]
