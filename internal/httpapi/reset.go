@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"time"
@@ -86,11 +87,37 @@ func (c *call) proveByReset(u *account.User, mailedTo string) (*account.User, er
 	}
 	ctx, cancel := c.afterwards() // the link is used up
 	defer cancel()
+	for range resetRounds {
+		err := c.tryToProve(ctx, &u, mailedTo)
+		if err == nil {
+			c.api.Audit.Record(c.ctx(), audit.EmailKinds.Verified, slog.String("user", u.ID), slog.String("method", "reset"))
+		}
+		if !errors.Is(err, account.ErrEpochChanged) {
+			return u, err
+		}
+		now, err := c.endAfterReset(ctx, u, mailedTo)
+		if err != nil {
+			return u, err
+		}
+		if now == nil {
+			return u, nil
+		}
+		u = now
+	}
+	return u, errors.New("prove an address by a reset: its account changes all the time")
+}
+
+const resetRounds = 10 // in each of which something of the stranger must have moved the epoch
+
+// tryToProve removes what user was given before, and notes that the address is proven. It sets user to the user as the user then is.
+// [account.ErrEpochChanged] if the epoch was moved meanwhile; then something may be left.
+func (c *call) tryToProve(ctx context.Context, user **account.User, mailedTo string) error {
+	u := *user
 	service := admin.Service{Accounts: c.api.Accounts, Audit: c.api.Audit, SecondStep: c.api.Steps, Links: c.api.Links}
 	removed, err := service.RemoveWaysIn(ctx, u, func() error {
 		now, err := c.api.Accounts.RevokeAllIfUnchanged(ctx, u.ID, u.Epoch)
 		if err == nil {
-			u = now
+			u, *user = now, now
 		}
 		return err
 	})
@@ -100,13 +127,30 @@ func (c *call) proveByReset(u *account.User, mailedTo string) (*account.User, er
 	if err == nil {
 		_, err = c.api.Accounts.ProveEmail(ctx, u.ID, u.Epoch, mailedTo)
 	}
-	if errors.Is(err, account.ErrEpochChanged) { // another reset came between
-		return u, nil
+	return err
+}
+
+// endAfterReset ends everything of a user whose epoch isn't that of u any more, and returns the user as the user then is: what signed in with
+// a stranger's factor can have moved it, for instance by another factor. It returns nil if the user has another password or address than
+// u by now, is disabled or deleted: then another reset or an administrator came between, and the account isn't this reset's any more.
+func (c *call) endAfterReset(ctx context.Context, u *account.User, mailedTo string) (*account.User, error) {
+	for range resetRounds {
+		now, err := c.api.Accounts.Store.Load(ctx, u.ID)
+		if errors.Is(err, account.ErrNotFound) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !now.IsActive || now.Password != u.Password || now.Email != mailedTo {
+			return nil, nil
+		}
+		now, err = c.api.Accounts.RevokeAllIfUnchanged(ctx, u.ID, now.Epoch)
+		if !errors.Is(err, account.ErrEpochChanged) {
+			return now, err
+		}
 	}
-	if err == nil {
-		c.api.Audit.Record(c.ctx(), audit.EmailKinds.Verified, slog.String("user", u.ID), slog.String("method", "reset"))
-	}
-	return u, err
+	return nil, errors.New("end an account after a reset: it changes all the time")
 }
 
 type forgotIn struct {

@@ -18,6 +18,19 @@ type aroundRemovals struct {
 	before, after func()
 }
 
+// beforeLoads calls a function before each time that the factors of a user are loaded.
+type beforeLoads struct {
+	factor.Store
+	do atomic.Pointer[func()]
+}
+
+func (b *beforeLoads) Load(ctx context.Context, user string) (*factor.Profile, error) {
+	if do := b.do.Load(); do != nil {
+		(*do)()
+	}
+	return b.Store.Load(ctx, user)
+}
+
 func (a *aroundRemovals) call(do *func()) {
 	if now := *do; now != nil {
 		*do = nil
@@ -38,7 +51,8 @@ func (a *aroundRemovals) Delete(ctx context.Context, id string) error {
 }
 
 // TestASignInWithAFactorDoesNotOutliveTheTakingBack of its account: an attacker's passkey that is about to be removed signs in once
-// everything has ended, and adds another passkey right after it was removed itself. Neither the session nor the other passkey stays.
+// everything has ended, and adds another passkey or an app right after it was removed itself. Neither the session nor what it has added
+// stays, also if adding it has moved the epoch.
 func TestASignInWithAFactorDoesNotOutliveTheTakingBack(t *testing.T) {
 	t.Attr("threat", "X10")
 	t.Attr("threat", "R09")
@@ -74,53 +88,135 @@ func TestASignInWithAFactorDoesNotOutliveTheTakingBack(t *testing.T) {
 			}
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			inner := inMemory(t)
-			factors := &aroundRemovals{Store: inner.Factors}
-			s := start(t, options{mail: newPostbox(), stores: func(*testing.T) stores {
-				inner.Factors = factors
-				return inner
-			}})
-			u, takeBack := prepare(s)
-			d := s.withPasskey(u, factor.Passkey)
-			s.sent()
-			thief := s.client()
-			var other *passkeytest.Device
-			var epoch string // of the thief's session
-			factors.before = func() {
-				ok(t, thief.send("POST", "/api/auth/passkey/login", s.assertion(d)))
-				epoch = s.load(u.ID).Epoch
-			}
-			factors.after = func() {
-				if r := thief.send("GET", "/api/me", nil); r.StatusCode != 200 {
-					t.Fatalf("the thief has no session that could add anything: %d %s", r.StatusCode, r.body)
+		for _, added := range []factor.Kind{factor.Passkey, factor.TOTP} {
+			t.Run(name+", then a "+string(added), func(t *testing.T) {
+				inner := inMemory(t)
+				factors := &aroundRemovals{Store: inner.Factors}
+				s := start(t, options{mail: newPostbox(), stores: func(*testing.T) stores {
+					inner.Factors = factors
+					return inner
+				}})
+				u, takeBack := prepare(s)
+				d := s.withPasskey(u, factor.Passkey)
+				s.sent()
+				thief, devices := s.client(), []*passkeytest.Device{d}
+				var epoch string // of the thief's session
+				factors.before = func() {
+					ok(t, thief.send("POST", "/api/auth/passkey/login", s.assertion(d)))
+					epoch = s.load(u.ID).Epoch
 				}
-				var r *answer
-				other, r = thief.adds(factor.Passkey)
-				ok(t, r)
-			}
-			secret := takeBack()
-			if epoch == "" || other == nil {
-				t.Fatal("the thief hasn't been there meanwhile")
-			}
-			s.dead(t, "the session of the passkey", thief.ticket())
-			if s.load(u.ID).Epoch == epoch {
-				t.Error("the epoch of that session still counts")
-			}
-			for _, d := range []*passkeytest.Device{d, other} {
-				if r := s.client().send("POST", "/api/auth/passkey/login", s.assertion(d)); r.StatusCode != 401 {
-					t.Errorf("one of the passkeys signs in: %d %s", r.StatusCode, r.body)
+				there := false
+				factors.after = func() {
+					if r := thief.send("GET", "/api/me", nil); r.StatusCode != 200 {
+						t.Fatalf("the thief has no session that could add anything: %d %s", r.StatusCode, r.body)
+					}
+					if added == factor.TOTP {
+						thief.enrol()
+						epoch = s.load(u.ID).Epoch
+					} else {
+						other, r := thief.adds(added)
+						ok(t, r)
+						devices = append(devices, other)
+					}
+					there = true
 				}
-			}
-			if got := s.waysLeft(u); got != "0 factors, 0 codes, 0 links" {
-				t.Errorf("the account has %s", got)
-			}
-			if secret != "" {
-				ok(t, s.client().send("POST", "/api/auth/password/reset", resetting(secret, newPassword)))
-			}
-			ok(t, s.client().login("ada", newPassword))
-		})
+				secret := takeBack()
+				if !there {
+					t.Fatal("the thief hasn't been there meanwhile")
+				}
+				s.dead(t, "the session of the passkey", thief.ticket())
+				if s.load(u.ID).Epoch == epoch {
+					t.Error("the epoch of that session still counts")
+				}
+				for _, d := range devices {
+					if r := s.client().send("POST", "/api/auth/passkey/login", s.assertion(d)); r.StatusCode != 401 {
+						t.Errorf("one of the passkeys signs in: %d %s", r.StatusCode, r.body)
+					}
+				}
+				if got := s.waysLeft(u); got != "0 factors, 0 codes, 0 links" {
+					t.Errorf("the account has %s", got)
+				}
+				if secret != "" {
+					ok(t, s.client().send("POST", "/api/auth/password/reset", resetting(secret, newPassword)))
+				}
+				ok(t, s.client().login("ada", newPassword))
+			})
+		}
 	}
+}
+
+// firstReset is a server with an account whose address is unproven, under which a stranger has a passkey, and a mailed link for it.
+type firstReset struct {
+	*server
+	user    *account.User
+	passkey *passkeytest.Device
+	factors *beforeLoads
+	mailed  string
+}
+
+func startFirstReset(t *testing.T) *firstReset {
+	inner := inMemory(t)
+	f := &firstReset{factors: &beforeLoads{Store: inner.Factors}}
+	inner.Factors = f.factors
+	f.server = start(t, options{mail: newPostbox(), stores: func(*testing.T) stores { return inner }})
+	f.user = f.server.user("ada")
+	accepted(t, f.client().send("POST", "/api/auth/password/forgot", forgetting(f.user.Email)))
+	_, f.mailed = f.link(f.box.ofKind(t, "reset_first", 0))
+	f.passkey = f.withPasskey(f.user, factor.Passkey)
+	f.sent()
+	return f
+}
+
+// reset uses the link, and calls do once the password is another and nothing is removed yet.
+func (f *firstReset) reset(do func()) *answer {
+	called := false
+	now := func() {
+		if !called && f.load(f.user.ID).Password != f.user.Password {
+			called = true
+			do()
+		}
+	}
+	f.factors.do.Store(&now)
+	r := f.client().send("POST", "/api/auth/password/reset", resetting(f.mailed, newPassword))
+	f.factors.do.Store(nil)
+	if !called {
+		f.t.Fatal("nothing came between")
+	}
+	return r
+}
+
+// TestAStrangerWhoRemovesTheirPasskeyDoesNotOutliveTheFirstReset: it then finds nothing to remove, and the session that the passkey has begun
+// is at another epoch.
+func TestAStrangerWhoRemovesTheirPasskeyDoesNotOutliveTheFirstReset(t *testing.T) {
+	t.Attr("threat", "R09")
+	f := startFirstReset(t)
+	thief := f.client()
+	ok(t, f.reset(func() {
+		ok(t, thief.send("POST", "/api/auth/passkey/login", f.assertion(f.passkey)))
+		ok(t, thief.send("DELETE", fmt.Sprintf("/api/auth/factors/%x", f.passkey.ID[:8]), nil))
+	}))
+	f.dead(t, "the session of the passkey", thief.ticket())
+	if got := f.waysLeft(f.user); got != "0 factors, 0 codes, 0 links" || !f.load(f.user.ID).HasProvenEmail() {
+		t.Errorf("the account has %s; the address is proven: %v", got, f.load(f.user.ID).HasProvenEmail())
+	}
+	ok(t, f.client().login("ada", newPassword))
+}
+
+// TestAResetLeavesAnAccountThatAnAdministratorHasTaken in hand meanwhile: it ends nothing more, so the administrator's link still counts.
+func TestAResetLeavesAnAccountThatAnAdministratorHasTaken(t *testing.T) {
+	t.Attr("threat", "R09")
+	f := startFirstReset(t)
+	var taken string
+	ok(t, f.reset(func() {
+		var err error
+		taken, _, err = f.api.Accounts.DeclareCompromised(t.Context(), f.user.ID)
+		must(t, err)
+	}))
+	f.secret.add(taken)
+	if f.load(f.user.ID).HasProvenEmail() {
+		t.Error("the address is proven")
+	}
+	ok(t, f.client().send("POST", "/api/auth/password/reset", resetting(taken, "the password of the new link")))
 }
 
 // failingRemoval is a store that fails to delete a factor, once.
