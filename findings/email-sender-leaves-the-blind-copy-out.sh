@@ -108,7 +108,8 @@ if ($what eq "MIME::Lite") {
 } else {
   require Email::Simple; require Email::Sender::Simple; require Email::Sender::Transport::SMTP;
   my $transport = Email::Sender::Transport::SMTP->new({ host => "127.0.0.1", port => $port });
-  Email::Sender::Simple->send(Email::Simple->create(header => [%header], body => "Hello"), { transport => $transport });
+  my @to = $what =~ /all named/ ? (to => [$header{To}, delete $header{Bcc}]) : ();
+  Email::Sender::Simple->send(Email::Simple->create(header => [%header], body => "Hello"), { transport => $transport, @to });
 }
 PL
 cat >go.mod <<'MOD'
@@ -190,6 +191,7 @@ php() { LD_LIBRARY_PATH=$(echo "$dir"/root/usr/lib/*-linux-gnu) root/usr/bin/php
   tell "Ruby mail" ruby -I "$dir/root/usr/lib/ruby/vendor_ruby" -I "$(dirname "$(find "$dir/root" -name mini_mime.rb)")" send.rb
   tell MIME::Lite perl send.pl
   tell Email::Sender perl send.pl
+  tell "Email::Sender, all named" perl send.pl
 } >out
 cat out
 want='nodemailer: 2 recipients, the message has nothing of it
@@ -202,6 +204,7 @@ Django: 2 recipients, the message has nothing of it
 PHPMailer: 2 recipients, the message has nothing of it
 Ruby mail: 2 recipients, the message has nothing of it
 MIME::Lite: 2 recipients, the message has nothing of it
-Email::Sender: 1 recipient, its header is in the message'
+Email::Sender: 1 recipient, its header is in the message
+Email::Sender, all named: 2 recipients, the message has nothing of it'
 [ "$(cat out)" = "$want" ]
 echo "as stated"

@@ -5,7 +5,7 @@
 # A guess: form-action is about where a form is sent, and this one goes to 'self'. The redirect after it is a GET of the server's choice, as after a link.
 # Behaviour: the POST is sent, its cookie is removed, and then the redirect is blocked: the page stays as it was and looks signed in, and the person is
 # signed in at the provider still. The console names the form's own URL as the violation, which is 'self', and not the provider's. A redirect by way
-# of an own page doesn't help, nor does target=_blank; an answer 200 whose page moves on (a refresh or a script) does, as does a link.
+# of an own page doesn't help, nor does target=_blank; an answer 200 whose page moves on by a refresh does, as does a link.
 #
 # Seen with Chromium 156, driven by playwright-core 1.56.1, and the policy of helmet 8.1.0.
 set -euo pipefail

