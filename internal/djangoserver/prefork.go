@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 )
@@ -32,8 +33,11 @@ func preforkOf(dir string, d Django) (*prefork, error) {
 	return once.(func() (*prefork, error))()
 }
 
+var started atomic.Int64 // preforks
+
 func startPrefork(dir string, d Django) (p *prefork, err error) {
-	p = &prefork{address: filepath.Join(dir, "prefork"+d.Version+".sock"), errors: filepath.Join(dir, "prefork"+d.Version+".log")}
+	name := filepath.Join(dir, fmt.Sprint("prefork", started.Add(1)))
+	p = &prefork{address: name + ".sock", errors: name + ".log"}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: p.address, Net: "unix"})
 	if err != nil {
 		return nil, err
@@ -52,7 +56,7 @@ func startPrefork(dir string, d Django) (p *prefork, err error) {
 	defer log.Close()
 	c := exec.Command(python(), "prefork.py")
 	c.Dir, c.Stderr, c.ExtraFiles = dir, log, []*os.File{socket}
-	c.Env = append(append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1"), d.Environ()...)
+	c.Env = append(append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "DJANGO_SETTINGS_MODULE="), d.Environ()...)
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if p.alive, err = c.StdinPipe(); err != nil {
 		return nil, err
@@ -164,8 +168,12 @@ func (r *running) wait() (output string, err error) {
 	return r.output.String(), r.failure
 }
 
-// kill ends the program and its children.
+// kill ends the program and its children. Of those that have ended it does nothing: their process group may be another's by now.
 func (r *running) kill() {
-	_ = syscall.Kill(-r.pid, syscall.SIGKILL)
-	<-r.ended
+	select {
+	case <-r.ended:
+	default:
+		_ = syscall.Kill(-r.pid, syscall.SIGKILL)
+		<-r.ended
+	}
 }
