@@ -20,10 +20,12 @@ if [ "$(stat -f -c %T /dev/shm 2>/dev/null)" = tmpfs ] && [ "${available:-0}" -g
 fi
 
 export CLOAKROOM_TESTS_NEED_ALL=1
+export GOWORK=off # a workspace around this folder is not ours
 like_a_release
 
 # The modules that use ours are tested in a workspace with it: outside of one, our packages count as those of another version, and are
 # compiled again. Each must be whole by itself all the same. gin without MessagePack, which the example doesn't use, compiles in half the time.
+# A workspace takes no -mod=mod of the machine's GOFLAGS.
 using=(./bench ./test/otherop ./examples/routers)
 work=$(mktemp -d)
 trap 'rm -rf "$work" "${memory:-}"' EXIT
@@ -34,9 +36,10 @@ trap 'rm -rf "$work" "${memory:-}"' EXIT
 for module in "${using[@]}"; do
   (cd "$module" && go list -test -deps ./... >/dev/null)
 done
-GOWORK=$work/go.work go test -vet=all -tags=nomsgpack "${using[@]/%//...}"
+GOFLAGS=$(sed -E 's/(^| )--?mod=[^ ]*//g' <<<"$GOFLAGS") GOWORK=$work/go.work go test -vet=all -tags=nomsgpack "${using[@]/%//...}"
 (cd release && go test -vet=all -timeout 60m ./...)
 # Many tests wait, for servers and for what must happen, so more packages run at once than there are processors. The longest begin.
+[[ " $* " != *" -race "* ]] || export CGO_ENABLED=1 # the race detector needs it
 longest="./test/server ./internal/httpapi ./django ./postgres ./cmd/cloakroom ./test/gateway"
 # shellcheck disable=SC2086
 go test -vet=all -timeout 30m -p "$(($(nproc) * 2))" "$@" $longest ./...
