@@ -22,6 +22,7 @@ export function createAuth(options = {}) {
     let confirming;
     let loaded;
     let enrolled; // with codes that the user hasn't kept yet
+    let works = false; // the server has known the browser since
     let retry;
     function setState(next) {
         if (JSON.stringify(next) === JSON.stringify(state))
@@ -41,8 +42,12 @@ export function createAuth(options = {}) {
         clearTimeout(retry);
         tabs.follow(!!listeners.size && !!state.user && options.events !== false);
         const due = state.status === "unavailable" ? state.retryAt : expiring() && warned + notice;
-        if (listeners.size && due)
-            retry = setTimeout(ask, due - Date.now());
+        if (!listeners.size || !due)
+            return;
+        retry = setTimeout(() => {
+            warned = 0; // the time is over, also if the clock was set back
+            void ask();
+        }, due - Date.now());
     }
     function expiring() {
         return state.expiresAt;
@@ -64,6 +69,8 @@ export function createAuth(options = {}) {
             const user = await me(slide, reason);
             if (slide && expiring())
                 tabs.tell({ type: "session.expiring" }); // no more
+            if (changesBefore === changes)
+                works = true;
             next = signedIn(user, slide || Date.now() >= warned + notice ? undefined : expiring());
             if (begun() === "away") {
                 begun(""); // this tab is back from a provider, with a new ticket
@@ -82,9 +89,12 @@ export function createAuth(options = {}) {
             setState(next);
         return state;
     }
-    /** The recovery codes stay if the browser sends no cookie, or two: the server never shows them again. */
+    /**
+     * The recovery codes stay if the browser has never sent the cookie of the sign-in, or sends two: the server never shows them again. Once
+     * it has, the same answer may mean that the user signed out somewhere else, and the next person is at this page.
+     */
     function withoutCookie(reason) {
-        return { ...signedOut(reason), recoveryCodes: /^(not_auth|two_)/.test(reason) ? state.recoveryCodes : undefined };
+        return { ...signedOut(reason), recoveryCodes: !works && /^(not_auth|two_)/.test(reason) ? state.recoveryCodes : undefined };
     }
     /**
      * While another tab gets a new ticket, the server refuses the old one before the browser has the new one. An answer
@@ -173,6 +183,7 @@ export function createAuth(options = {}) {
                 if ("username" in out)
                     return signedIn(out);
                 enrolled = out;
+                works = false;
                 return signedIn(out.user);
             });
             begun("");

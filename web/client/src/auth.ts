@@ -242,6 +242,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
   let confirming: Promise<boolean> | undefined;
   let loaded: Passkeys | undefined;
   let enrolled: Enrolled | undefined; // with codes that the user hasn't kept yet
+  let works = false; // the server has known the browser since
   let retry: ReturnType<typeof setTimeout> | undefined;
 
   function setState(next: AuthState): void {
@@ -260,7 +261,11 @@ export function createAuth(options: AuthOptions = {}): Auth {
     clearTimeout(retry);
     tabs.follow(!!listeners.size && !!state.user && options.events !== false);
     const due = state.status === "unavailable" ? state.retryAt : expiring() && warned + notice;
-    if (listeners.size && due) retry = setTimeout(ask, due - Date.now());
+    if (!listeners.size || !due) return;
+    retry = setTimeout(() => {
+      warned = 0; // the time is over, also if the clock was set back
+      void ask();
+    }, due - Date.now());
   }
 
   function expiring(): string | undefined {
@@ -284,6 +289,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
     try {
       const user = await me(slide, reason);
       if (slide && expiring()) tabs.tell({ type: "session.expiring" }); // no more
+      if (changesBefore === changes) works = true;
       next = signedIn(user, slide || Date.now() >= warned + notice ? undefined : expiring());
       if (begun() === "away") {
         begun(""); // this tab is back from a provider, with a new ticket
@@ -299,9 +305,12 @@ export function createAuth(options: AuthOptions = {}): Auth {
     return state;
   }
 
-  /** The recovery codes stay if the browser sends no cookie, or two: the server never shows them again. */
+  /**
+   * The recovery codes stay if the browser has never sent the cookie of the sign-in, or sends two: the server never shows them again. Once
+   * it has, the same answer may mean that the user signed out somewhere else, and the next person is at this page.
+   */
   function withoutCookie(reason: string): AuthState {
-    return { ...signedOut(reason), recoveryCodes: /^(not_auth|two_)/.test(reason) ? state.recoveryCodes : undefined };
+    return { ...signedOut(reason), recoveryCodes: !works && /^(not_auth|two_)/.test(reason) ? state.recoveryCodes : undefined };
   }
 
   /**
@@ -387,6 +396,7 @@ export function createAuth(options: AuthOptions = {}): Auth {
       const out = await changeTicket(act, (out: User | Enrolled) => {
         if ("username" in out) return signedIn(out);
         enrolled = out;
+        works = false;
         return signedIn(out.user);
       });
       begun("");

@@ -217,6 +217,27 @@ test("the recovery codes stay if the browser doesn't keep the cookie of the sign
   }
 });
 
+test("the recovery codes go with a sign-out that the page isn't told of, once the session has worked", async () => {
+  demandEnrolment();
+  const { auth } = tab();
+  await pass();
+  for (const times of [1, 2]) {
+    await auth.login(right);
+    await (await pendingOf(auth).enrol!.app()).confirm("123456");
+    await auth.refresh();
+    expect(auth.getState(), `${times}`).toMatchObject({ status: "authenticated", recoveryCodes: codes });
+    next("GET /api/me", () => problem(401, "not_authenticated"));
+    await auth.refresh();
+    expect(auth.getState()).toEqual({ status: "anonymous", reason: "not_authenticated" });
+  }
+  // Whether an earlier session has worked says nothing about the cookie of this sign-in.
+  await auth.login(right);
+  await (await pendingOf(auth).enrol!.app()).confirm("123456");
+  next("GET /api/me", () => problem(401, "not_authenticated"));
+  await auth.refresh();
+  expect(auth.getState()).toMatchObject({ status: "anonymous", recoveryCodes: codes });
+});
+
 test("the recovery codes go with the session", async () => {
   demandEnrolment();
   const { auth } = tab();

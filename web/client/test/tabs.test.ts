@@ -124,6 +124,16 @@ test("a session that was used in time, but not by a page, is asked for once, and
   expect(asked("GET /api/me")).toBe(before + tabs.length);
 });
 
+test("a session is no longer about to end after its minute, also if the clock was set back meanwhile", async () => {
+  const [{ auth }] = await twoTabs();
+  Stream.open[0]!.send("session.expiring", { expires_at: "2026-01-01T00:01:00Z" });
+  await pass();
+  vi.setSystemTime(Date.now() - 3_600_000);
+  expect(auth.getState()).toHaveProperty("expiresAt", "2026-01-01T00:01:00Z");
+  await pass(62_000);
+  expect(auth.getState()).toHaveProperty("expiresAt", undefined);
+});
+
 test("the state is asked for when a lost stream is back", async () => {
   const tabs = await twoTabs();
   Stream.open[0]!.begin();

@@ -136,25 +136,34 @@ export function exportURL(filter: EventFilter, format: "csv" | "ndjson"): string
 
 /**
  * A change by an administrator. It invalidates every query, and succeeds only when the queries on the screen have been loaded
- * again. "gone" doesn't wait for them: it is for changes that may remove the component that made them.
+ * again. "gone" doesn't wait for them: it is for changes that may remove the component that made them. "parts" is the same for one that
+ * may fail after a part of it was made.
  */
-export function useAdminMutation<In, Out>(mutationFn: (input: In) => Promise<Out>, after?: "gone") {
+export function useAdminMutation<In, Out>(mutationFn: (input: In) => Promise<Out>, after?: "gone" | "parts") {
   const client = useQueryClient();
   const onSuccess = async () => {
     client.removeQueries({ type: "inactive" });
     const reloaded = client.invalidateQueries();
-    if (after !== "gone") await reloaded;
+    if (!after) await reloaded;
   };
-  return useMutation({ mutationFn, onSuccess });
+  return useMutation({ mutationFn, onSuccess, ...(after === "parts" && { onError: onSuccess }) });
 }
+
+const atOnce = 1000; // users that the server disables in one request
 
 export const mutations = {
   createUser: (user: UserChange & { password?: string }) => api.call<AdminUser>("POST", route("users"), user),
   changeUser: ({ id, change }: { id: string; change: UserChange }) => api.call<AdminUser>("PATCH", route("users", id), change),
   deleteUser: (id: string) => api.call<object>("DELETE", route("users", id)),
   disableUser: (id: string) => api.call<AdminUser>("POST", route("users", id, "disable")),
-  disableUsers: async (users: readonly AdminUser["id"][]) =>
-    (await api.call<{ users: DisabledUser[] }>("POST", route("users", "disable"), { users })).users,
+  disableUsers: async (users: readonly AdminUser["id"][]) => {
+    const all: DisabledUser[] = [];
+    for (let at = 0; at < users.length; at += atOnce) {
+      const part = { users: users.slice(at, at + atOnce) };
+      all.push(...(await api.call<{ users: DisabledUser[] }>("POST", route("users", "disable"), part)).users);
+    }
+    return all;
+  },
   enableUser: (id: string) => api.call<AdminUser>("POST", route("users", id, "enable")),
   resetLink: (id: string) => api.call<ResetLink>("POST", route("users", id, "reset")),
   setPassword: ({ id, ...password }: { id: string; password: string; keep_factors: boolean }) =>

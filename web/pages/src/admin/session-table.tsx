@@ -58,7 +58,7 @@ export function SessionTable({ me, sessions, named = false, onEnded }: SessionTa
                 <td>
                   {hasPermission(me, "sessions.delete_session") && !session.current && (
                     <Confirm label={t.endNamed(device, session.username)} question={texts.devices.endSure} yes={texts.devices.endYes} no={texts.devices.endNo}
-                      sending={end.isPending && target === session.id}
+                      sending={end.isPending && target === session.id} waiting={end.isPending && target !== session.id}
                       onYes={() => {
                         setTarget(session.id);
                         end.mutate(session.id, { onSuccess: () => onEnded(texts.devices.ended(device)) });

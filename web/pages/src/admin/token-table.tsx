@@ -45,7 +45,8 @@ export function TokenTable({ me, tokens, onRevoked }: { me: User; tokens: readon
                 <td data-label={t.expires}>{token.expires_at ? formatDay(token.expires_at) : t.never}</td>
                 <td>
                   {hasPermission(me, "authtoken.delete_token") && (
-                    <Confirm label={t.revokeNamed(name)} question={t.revokeSure} yes={t.revokeYes} no={t.revokeNo} sending={revoke.isPending && target === token.id}
+                    <Confirm label={t.revokeNamed(name)} question={t.revokeSure} yes={t.revokeYes} no={t.revokeNo}
+                      sending={revoke.isPending && target === token.id} waiting={revoke.isPending && target !== token.id}
                       onYes={() => {
                         setTarget(token.id);
                         revoke.mutate(token.id, { onSuccess: () => onRevoked(t.revoked(name)) });

@@ -143,7 +143,7 @@ interface SelectionProps {
 
 /** What can be done to the selected users. */
 function Selection({ selected, all, onAll, onDisabled }: SelectionProps) {
-  const disable = useAdminMutation(mutations.disableUsers, "gone");
+  const disable = useAdminMutation(mutations.disableUsers, "parts");
   const onSuccess = (result: readonly DisabledUser[]) => {
     const names = new Map(selected.map((user) => [user.id, user.username]));
     const refused = result.filter(({ detail }) => detail !== undefined)

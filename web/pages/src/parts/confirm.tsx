@@ -13,11 +13,13 @@ interface ConfirmProps {
   yes: string;
   no: string;
   sending: boolean;
+  /** Whether it has to wait for another act. */
+  waiting?: boolean;
   onYes: () => void;
 }
 
 /** A button that asks a question, in its own place, before it acts. Escape cancels. */
-export function Confirm({ children, label, question, option, yes, no, sending, onYes }: ConfirmProps) {
+export function Confirm({ children, label, question, option, yes, no, sending, waiting = false, onYes }: ConfirmProps) {
   const [asking, setAsking] = useState(false);
   const opener = useReturnFocus(asking);
   const confirm = useRef<HTMLButtonElement>(null);
@@ -26,7 +28,7 @@ export function Confirm({ children, label, question, option, yes, no, sending, o
   }, [asking]);
 
   if (!asking) {
-    return <Button ref={opener} onClick={() => setAsking(true)} {...(label && { label })}>{children}</Button>;
+    return <Button ref={opener} disabled={waiting} onClick={() => setAsking(true)} {...(label && { label })}>{children}</Button>;
   }
   return (
     <div
@@ -40,7 +42,7 @@ export function Confirm({ children, label, question, option, yes, no, sending, o
       <span>{question}</span>
       {option}
       <div className="row">
-        <Button ref={confirm} variant="danger" disabled={sending} onClick={onYes}>{sending ? texts.devices.working : yes}</Button>
+        <Button ref={confirm} variant="danger" disabled={sending || waiting} onClick={onYes}>{sending ? texts.devices.working : yes}</Button>
         <Button disabled={sending} onClick={() => setAsking(false)}>{no}</Button>
       </div>
     </div>
