@@ -155,8 +155,9 @@ func (s *Site) Start(t testing.TB) {
 	}
 	defer file.Close()
 	s.URL = "http://" + l.Addr().String()
+	// The times are seconds: a busy machine ends neither a worker nor a connection on which a request is just sent.
 	s.server = s.run(t, file, "gunicorn", "--bind", "fd://3", "--workers", "1", "--threads", "4",
-		"--timeout", "600", "--log-level", "warning", "wsgi") // seconds: a worker that a busy machine holds up isn't ended
+		"--timeout", "600", "--keep-alive", "600", "--log-level", "warning", "wsgi")
 	t.Cleanup(s.Stop)
 	s.wait(t)
 }
