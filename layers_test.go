@@ -28,7 +28,7 @@ var layers = map[string]layer{
 	"password":            {own: []string{"internal/resilience"}, others: []string{"golang.org/x/"}},
 	"throttle":            {own: []string{"internal/resilience"}},
 	"internal/feed":       {},
-	"token":               {own: []string{"audit", "internal/resilience"}},
+	"token":               {own: []string{"internal/removal", "audit", "internal/resilience"}},
 	"internal/jwt":        {own: []string{"audit", "session", "token", "sealed", "internal/keyring"}, others: []string{"github.com/golang-jwt/jwt/v5"}},
 	"csrf":                {others: []string{"golang.org/x/", "github.com/rs/cors"}},
 	"account":             {own: []string{"factor", "password", "throttle", "internal/foreseen", "internal/resilience"}, others: []string{"golang.org/x/"}},
@@ -99,7 +99,7 @@ var layers = map[string]layer{
 		others: []string{"github.com/jackc/pgx/v5"},
 	},
 	"django": {
-		own:    []string{"account", "password", "session", "store", "token", "internal/hint", "internal/pg"},
+		own:    []string{"account", "password", "session", "store", "token", "internal/hint", "internal/pg", "internal/removal"},
 		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/text"},
 	},
 	"storetest": {
@@ -124,7 +124,7 @@ var layers = map[string]layer{
 		own: []string{
 			"factor", "account", "audit", "auth", "csrf", "django", "internal/gateway", "internal/httpapi", "internal/jwt", "internal/events", "internal/metrics", "internal/nearcache", "password", "postgres",
 			"internal/peerlink", "internal/redisdb", "sealed", "session", "sqlite", "store", "throttle", "token", "web/pages",
-			"internal/admin", "internal/endreason", "internal/resilience", "internal/authenticator", "internal/device", "internal/grant", "internal/keyring", "internal/oidc", "internal/pg", "internal/reqinfo", "internal/secondstep",
+			"internal/admin", "internal/endreason", "internal/resilience", "internal/authenticator", "internal/device", "internal/grant", "internal/keyring", "internal/oidc", "internal/pg", "internal/removal", "internal/reqinfo", "internal/secondstep",
 			"internal/courier", "internal/letters", "internal/mailer", "internal/outbox", "internal/texts", "mail", "webhook", "internal/passkey",
 		},
 		others: []string{"golang.org/x/sync", "github.com/jackc/pgx/v5/pgxpool", "github.com/prometheus/client_golang/prometheus"},

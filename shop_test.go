@@ -95,8 +95,8 @@ func TestAModuleOfItsOwnDoesAllOfIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer l.Close() // until the program is built, so that no other one takes the port
 	_, port, _ := net.SplitHostPort(l.Addr().String())
-	l.Close()
 	base := "http://localhost:" + port
 	dir := shop(t, "localhost:"+port)
 	var delivered atomic.Int64
@@ -124,6 +124,7 @@ func TestAModuleOfItsOwnDoesAllOfIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	l.Close()
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
