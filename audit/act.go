@@ -15,8 +15,8 @@ const actTimeout = 5 * time.Second
 // about to do what. If that event can't be stored, Act doesn't call do and returns the error.
 //
 // What came of the act is recorded after it: by do, through Record and with the context that do gets. If do records no
-// success, or fails, Act records an event with the outcome. An attempt that no other event of the request follows means that
-// the process ended, or lost its store, in between.
+// success, or fails, Act records an event with the outcome: a failure also if do records no success, but a refusal by Refuse. An attempt
+// that no other event of the request follows means that the process ended, or lost its store, in between.
 //
 // The attributes say what is about to be done. Act returns the error of do.
 func (l *Log) Act(ctx context.Context, about []slog.Attr, do func(context.Context) error) error {
@@ -25,16 +25,28 @@ func (l *Log) Act(ctx context.Context, about []slog.Attr, do func(context.Contex
 		l.recordAct(ctx, Failure, about)
 		return fmt.Errorf("record in the audit log what is about to be done: %w", err)
 	}
-	var successes atomic.Int32
-	err := do(context.WithValue(ctx, successesKey{}, &successes))
-	switch {
-	case err != nil:
+	var so outcomes
+	err := do(context.WithValue(ctx, outcomesKey{}, &so))
+	switch none := so.successes.Load() == 0; {
+	case err != nil, none && so.refusals.Load() > 0:
 		l.recordAct(ctx, Failure, about)
-	case successes.Load() == 0:
+	case none:
 		l.recordAct(ctx, Success, about)
 	}
 	_ = l.flushAct(ctx) // events that can't be written now stay queued, and Run reports the error
 	return err
+}
+
+// Refuse records that an act for many was refused for one of them, which the attributes name. The context is the one that Act's do gets. A
+// nil *Log records nothing.
+func (l *Log) Refuse(ctx context.Context, about ...slog.Attr) {
+	if l == nil {
+		return
+	}
+	if so, ok := ctx.Value(outcomesKey{}).(*outcomes); ok {
+		so.refusals.Add(1)
+	}
+	l.recordAct(ctx, Failure, about)
 }
 
 func (l *Log) recordAct(ctx context.Context, outcome string, about []slog.Attr) {
@@ -47,11 +59,13 @@ func (l *Log) flushAct(ctx context.Context) error {
 	return l.Flush(ctx)
 }
 
-// successesKey is the key of the number of successful events of an act.
-type successesKey struct{}
+// outcomes counts the successful events of an act, and the refusals.
+type outcomes struct{ successes, refusals atomic.Int32 }
+
+type outcomesKey struct{}
 
 func noteSuccess(ctx context.Context, e *Event) {
-	if n, ok := ctx.Value(successesKey{}).(*atomic.Int32); ok && e.Outcome == Success {
-		n.Add(1)
+	if so, ok := ctx.Value(outcomesKey{}).(*outcomes); ok && e.Outcome == Success {
+		so.successes.Add(1)
 	}
 }

@@ -49,6 +49,15 @@ func TestAnActIsInTheStoreBeforeItIsCarriedOut(t *testing.T) {
 			j.Record(ctx, audit.AuthzKinds.Fail, slog.String("user", "7"))
 			return nil
 		}, nil, []string{"authz_fail failure", "authz_admin success"}},
+		{"all are refused", func(ctx context.Context, j *journal) error {
+			j.Refuse(ctx, slog.String("user", "7"))
+			return nil
+		}, nil, []string{"authz_admin failure", "authz_admin failure"}},
+		{"one is refused, and another isn't", func(ctx context.Context, j *journal) error {
+			j.Refuse(ctx, slog.String("user", "7"))
+			j.Record(ctx, audit.UserKinds.Archived, slog.String("user", "7"))
+			return nil
+		}, nil, []string{"authz_admin failure", "user_archived success"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			j := newJournal(t)

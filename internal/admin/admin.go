@@ -173,7 +173,8 @@ func (s *Service) DisableUser(ctx context.Context, u *account.User) error {
 const MaxTogether = 1000
 
 // DisableUsers is DisableUser for the users with these IDs, in one atomic step ([account.Service.DisableAll], whose result and errors it
-// returns). After another error some sessions, tokens and invitations, which are void already, may be left; call it again.
+// returns). Each user who is refused is recorded with the reason. After another error some sessions, tokens and invitations, which are void
+// already, may be left; call it again.
 func (s *Service) DisableUsers(ctx context.Context, ids []string) ([]account.Disabled, error) {
 	all, err := s.Accounts.DisableAll(ctx, ids)
 	if err != nil {
@@ -183,6 +184,8 @@ func (s *Service) DisableUsers(ctx context.Context, ids []string) ([]account.Dis
 	for _, d := range all {
 		if d.Err == nil {
 			disabled = append(disabled, d.ID)
+		} else {
+			s.Audit.Refuse(ctx, slog.String("user", LogText(d.ID)), slog.String("reason", d.Err.Error()))
 		}
 	}
 	if len(disabled) == 0 {
@@ -193,7 +196,7 @@ func (s *Service) DisableUsers(ctx context.Context, ids []string) ([]account.Dis
 	}
 	for _, d := range all {
 		switch {
-		case d.Err != nil: // An act that fails is not recorded.
+		case d.Err != nil: // is recorded already
 		case d.Already:
 			s.record(ctx, audit.UserKinds.Archived, d.User, slog.String("reason", "was disabled before"))
 		default:

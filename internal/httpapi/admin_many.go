@@ -53,7 +53,12 @@ func disableUsers(c *call, in disableUsersIn) (disabledUsersOut, error) {
 		return disabledUsersOut{}, err
 	}
 	out := disabledUsersOut{Users: []disabledUserOut{}}
+	recorded := map[string]bool{}
 	for _, d := range all {
+		if d.Err != nil && !recorded[d.Err.Error()] {
+			recorded[d.Err.Error()] = true
+			c.recordRefusal(refusalOf(d.Err)) // as for one user
+		}
 		out.Users = append(out.Users, c.newDisabledUserOut(d))
 	}
 	return out, nil

@@ -78,11 +78,57 @@ func TestManyUsersAreDisabledAtOnce(t *testing.T) {
 			!strings.Contains(all, "user_archived bob") || strings.Count(all, "session_expired") != 2 || strings.Count(all, "authn_token_revoked") != 1 {
 			t.Errorf("the audit log has %s", all)
 		}
+		denied := account.DeniedErrors
+		want = nil
+		for _, one := range []struct {
+			id  string
+			err error
+		}{{boss.ID, denied.Outranked}, {able.ID, denied.Outranked}, {own.ID, denied.OwnAccount}, {"77", account.ErrNotFound}, {"no such", account.ErrNotFound}} {
+			want = append(want, one.id+" "+one.err.Error())
+		}
+		if refused, failed := s.refusals(root, r); !slices.Equal(refused, want) || failed != 2 {
+			t.Errorf("the audit log has the refusals %q, want %q, and %d of authorization, want 2: one for each reason", refused, want, failed)
+		}
 		r = root.send("POST", disablePath, map[string]any{"users": []string{ada.ID, able.ID}})
 		if got := r.outcomes(); !slices.Equal(got, []string{ada.ID + " already_disabled", able.ID + " disabled"}) {
 			t.Errorf("a superuser gets %d %s", r.StatusCode, r.body)
 		}
 	})
+}
+
+// refusals returns for which users an act was refused, each as "ID reason", and how many events of failed authorization it has.
+func (s *server) refusals(root *client, r *answer) (refused []string, failed int) {
+	s.t.Helper()
+	for _, e := range s.eventsOf(root, r) {
+		detail, _ := e["detail"].(map[string]any)
+		switch {
+		case e["event"] == "authz_fail":
+			failed++
+		case e["event"] == "authz_admin" && e["outcome"] == "failure":
+			refused = append(refused, fmt.Sprint(e["user_id"], " ", detail["reason"]))
+		}
+	}
+	return refused, failed
+}
+
+// TestAnActThatDisablesNoOneIsRecordedAsFailed, with the reason for each user.
+func TestAnActThatDisablesNoOneIsRecordedAsFailed(t *testing.T) {
+	t.Attr("threat", "L01")
+	s := start(t, options{})
+	boss := s.superuser("boss")
+	own := s.administrator("admin", everything()...)
+	r := s.as(own).send("POST", disablePath, map[string]any{"users": []any{boss.ID, "77"}})
+	ok(t, r)
+	root := s.as(boss)
+	refused, failed := s.refusals(root, r)
+	if len(refused) != 3 || !strings.HasPrefix(refused[0], boss.ID+" ") || !strings.HasPrefix(refused[1], "77 ") || refused[2] != "<nil> <nil>" || failed != 1 {
+		t.Errorf("the audit log has the refusals %q and %d of authorization", refused, failed)
+	}
+	for _, e := range s.eventsOf(root, r) {
+		if e["outcome"] == "success" {
+			t.Errorf("the audit log has the success %v", e)
+		}
+	}
 }
 
 // TestARequestToDisableManyIsChecked before anything is done.
