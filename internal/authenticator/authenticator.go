@@ -31,6 +31,8 @@ var (
 	ErrNotFound = errors.New("the user has no such factor")
 	ErrLast     = errors.New("the user's last factor can't be removed, because a second step is required")
 	ErrNone     = errors.New("the user has no factor that recovery codes could stand in for")
+
+	ErrLastWayIn = errors.New("the user's last passkey can't be removed, because nothing else signs in to the account")
 )
 
 // End ends every session, token and pending sign-in of a user from before a change of factors, except the session of the request
@@ -164,8 +166,8 @@ func undoing(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // Remove removes a factor, and ends everything from before. With the last factor the recovery codes and the wish for a second step
-// go. [ErrNotFound]; [ErrLast] unless forced. It returns the factor also beside an error of a store if everything has ended, so that the
-// factor counts for nothing and only its row may be left.
+// go. [ErrNotFound]; [ErrLast] and [ErrLastWayIn] unless forced. It returns the factor also beside an error of a store if everything has
+// ended, so that the factor counts for nothing and only its row may be left.
 func (s *Service) Remove(ctx context.Context, u *account.User, id string, forced bool, end End) (removed *factor.Factor, c *Change, err error) {
 	c, p, err := s.settled(ctx, u, end)
 	if err != nil {
@@ -176,8 +178,10 @@ func (s *Service) Remove(ctx context.Context, u *account.User, id string, forced
 		return nil, nil, ErrNotFound
 	}
 	f := p.Factors[i]
-	if len(p.Factors) == 1 && !forced && s.Steps.Requires(c.User) {
-		return nil, nil, ErrLast
+	if !forced {
+		if err := s.spares(ctx, c.User, p, f); err != nil {
+			return nil, nil, err
+		}
 	}
 	err = s.Factors.SetState(ctx, id, f.State, factor.Removing, c.User.Epoch)
 	if errors.Is(err, factor.ErrNotFound) {
@@ -186,13 +190,57 @@ func (s *Service) Remove(ctx context.Context, u *account.User, id string, forced
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := c.end(ctx, end); err != nil {
+	err = c.end(ctx, end)
+	if err == nil && !forced { // another request may have taken away what was left without the factor
+		err = s.sparesNow(ctx, c.User, f)
+	}
+	if err != nil {
 		s.undoRemoving(ctx, f)
 		return nil, nil, err
 	}
 	ctx, cancel := undoing(ctx) // the client may be gone
 	defer cancel()
 	return f, c, s.delete(ctx, f)
+}
+
+// spares returns an error if a user who has p needs a factor: [ErrLast], [ErrLastWayIn]. What isn't [factor.Active] stands in for nothing.
+func (s *Service) spares(ctx context.Context, u *account.User, p *factor.Profile, f *factor.Factor) error {
+	others := slices.DeleteFunc(slices.Clone(p.Factors), func(other *factor.Factor) bool {
+		return other.ID == f.ID || other.State != factor.Active
+	})
+	switch {
+	case len(others) == 0 && s.Steps.Requires(u):
+		return ErrLast
+	case f.Kind != factor.Passkey || u.HasPassword() || slices.ContainsFunc(others, isPasskey):
+		return nil
+	case s.Steps.Links == nil:
+		return ErrLastWayIn
+	}
+	links, err := s.Steps.Links.List(ctx, u.ID)
+	if err == nil && len(links) == 0 {
+		err = ErrLastWayIn
+	}
+	return err
+}
+
+// sparesNow is spares with what the user has now.
+func (s *Service) sparesNow(ctx context.Context, u *account.User, f *factor.Factor) error {
+	p, err := s.Factors.Load(ctx, u.ID)
+	if err != nil {
+		return err
+	}
+	return s.spares(ctx, u, p, f)
+}
+
+func isPasskey(f *factor.Factor) bool { return f.Kind == factor.Passkey }
+
+// HasPasskey reports whether a user has a passkey that counts: none that is being added or removed.
+func (s *Service) HasPasskey(ctx context.Context, user string) (bool, error) {
+	p, err := s.Factors.Load(ctx, user)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(p.Factors, func(f *factor.Factor) bool { return isPasskey(f) && f.State == factor.Active }), nil
 }
 
 // undoRemoving makes a factor count again whose removal was refused.

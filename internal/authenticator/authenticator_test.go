@@ -46,7 +46,7 @@ func newHarness(t *testing.T) *harness {
 		t.Fatal(err)
 	}
 	set := memory.New().Set
-	u := &account.User{Username: "ada", IsActive: true, Epoch: "first"}
+	u := &account.User{Username: "ada", Password: "a hash", IsActive: true, Epoch: "first"}
 	if err := set.Accounts.Create(t.Context(), u); err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -178,9 +177,6 @@ func removeFactor(c *call, _ none) (none, error) {
 	if err != nil {
 		return none{}, err
 	}
-	if err := c.checkOtherWayIn(service, c.r.PathValue("id")); err != nil {
-		return none{}, err
-	}
 	f, change, err := service.Remove(c.ctx(), c.who.User, c.r.PathValue("id"), false, c.endOthers)
 	if f == nil {
 		return none{}, err
@@ -188,29 +184,6 @@ func removeFactor(c *call, _ none) (none, error) {
 	c.recordFactor(audit.SecondFactorKinds.Removed, c.who.User, f) // it counts for nothing any more, also if its row is left
 	c.afterChange(change, false)
 	return none{}, err
-}
-
-// checkOtherWayIn returns an error if a factor of the caller is a passkey, and nothing else signs in to the account alone.
-func (c *call) checkOtherWayIn(service *authenticator.Service, id string) error {
-	if c.who.User.HasPassword() {
-		return nil
-	}
-	p, err := service.Profile(c.ctx(), c.who.User.ID)
-	if err != nil {
-		return err
-	}
-	passkeys := slices.DeleteFunc(p.Factors, func(f *factor.Factor) bool { return f.Kind != factor.Passkey })
-	if len(passkeys) != 1 || passkeys[0].ID != id {
-		return nil
-	}
-	if c.api.Links == nil {
-		return errLastPasskey
-	}
-	links, err := c.api.Links.List(c.ctx(), c.who.User.ID)
-	if err == nil && len(links) == 0 {
-		err = errLastPasskey
-	}
-	return err
 }
 
 // recordFactor records a change of a user's factors, and tells the user.

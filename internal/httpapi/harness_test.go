@@ -193,7 +193,7 @@ func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *h
 		accounts.Hasher.MinimumCost = goodHash()
 		accounts.HashTemplate = func(context.Context, *account.User) (string, error) { return goodHash(), nil }
 	}
-	steps := &secondstep.Service{Factors: st.Factors, Signins: st.Signins, Accounts: st.Accounts, Log: logger}
+	steps := &secondstep.Service{Factors: st.Factors, Signins: st.Signins, Accounts: st.Accounts, Links: st.Links, Log: logger}
 	tokens := &token.Service{Store: st.Tokens, Audit: auditLog, Log: logger}
 	jwts := &jwt.Service{
 		Keys: &jwt.Keys{Ring: ring, Store: st.Sealed}, Store: st.Tokens, Accounts: auth.Epochs(st.Accounts), Sessions: sessions,

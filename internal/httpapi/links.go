@@ -15,7 +15,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/oidc"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
-	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/signin"
 )
@@ -73,19 +72,18 @@ func removeLink(c *call, _ none) (none, error) {
 	if i < 0 {
 		return none{}, errNotFound
 	}
-	_, ways, err := c.api.Steps.Has(c.ctx(), u.ID)
+	keep, err := c.linksToKeep()
 	if err != nil {
 		return none{}, err
-	}
-	keep := 1
-	if u.HasPassword() || slices.Contains(ways, secondstep.Passkey) {
-		keep = 0
 	}
 	if len(all) <= keep {
 		return none{}, errLastWayIn
 	}
 	// Before as well: if what follows fails, a repetition finds no link, and nothing would tell it whose sessions to end.
 	if err := c.endBegunBy(all[i]); err != nil {
+		return none{}, err
+	}
+	if keep, err = c.linksToKeep(); err != nil {
 		return none{}, err
 	}
 	switch err := c.api.Links.Remove(c.ctx(), u.ID, all[i].ID, keep); {
@@ -96,6 +94,9 @@ func removeLink(c *call, _ none) (none, error) {
 	case err != nil:
 		return none{}, err
 	}
+	if err := c.restoreLastWayIn(all[i]); err != nil {
+		return none{}, err
+	}
 	c.api.Audit.Record(c.ctx(), audit.ProviderKinds.Unlinked, slog.String("user", u.ID), slog.String("issuer", all[i].Issuer))
 	c.notify(u, letters.ProviderUnlinked)
 	if err = c.endBegunBy(all[i]); err != nil {
@@ -104,6 +105,47 @@ func removeLink(c *call, _ none) (none, error) {
 	// The ticket may have been in the hands of those who had the account at the provider. No node knows the tokens of the provider under
 	// the new one.
 	return none{}, c.rotate(u.Epoch, false)
+}
+
+// linksToKeep returns how many links the caller needs: one, or none beside a password or a passkey.
+func (c *call) linksToKeep() (int, error) {
+	if c.who.User.HasPassword() {
+		return 0, nil
+	}
+	if c.api.Factors != nil {
+		if has, err := c.api.Factors.HasPasskey(c.ctx(), c.who.User.ID); has || err != nil {
+			return 0, err
+		}
+	}
+	return 1, nil
+}
+
+// restoreLastWayIn adds a link again that the caller has just removed, and returns errLastWayIn, if another request takes the caller's
+// last passkey away at the same time. That request looks for links once it has begun. What has ended the caller's session meanwhile may have
+// removed the links on purpose, so the link is then not restored.
+func (c *call) restoreLastWayIn(l *federation.Link) error {
+	keep, err := c.linksToKeep()
+	if keep == 0 || err != nil {
+		return err
+	}
+	left, err := c.api.Links.List(c.ctx(), l.User)
+	if len(left) > 0 || err != nil {
+		return err
+	}
+	ctx, cancel := c.afterwards()
+	defer cancel()
+	if err := c.checkSignedIn(ctx); err != nil {
+		return err
+	}
+	if err := c.api.Links.Add(ctx, l); err != nil {
+		return err
+	}
+	c.needs = needsSession
+	c.undoIfEnded(func(ctx context.Context) error { return c.api.Links.Remove(ctx, l.User, l.ID, 0) })
+	if err := c.checkStillSignedIn(); err != nil {
+		return err
+	}
+	return errLastWayIn
 }
 
 // endBegunBy ends what was begun by a link. Of the session of the request it ends only the use of the provider's tokens.

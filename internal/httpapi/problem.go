@@ -71,6 +71,7 @@ var sentinels = []struct {
 	{token.ErrLimit, errTooManyTokens},
 	{authenticator.ErrNotFound, errNotFound},
 	{authenticator.ErrLast, errLastFactor},
+	{authenticator.ErrLastWayIn, errLastPasskey},
 	{factor.ErrTooManyKeys, errTooManyFactors},
 	{authenticator.ErrExists, errFactorExists},
 	{factor.ErrExists, errFactorExists},

@@ -934,6 +934,11 @@ func TestTheLastWayInStays(t *testing.T) {
 	if r := c.send("DELETE", "/api/auth/links/"+id, nil); !isProblem(r, 409, "last_way_in") {
 		t.Errorf("the last link: %d %s", r.StatusCode, r.body)
 	}
+	half := s.halfPasskey(c.send("GET", "/api/me", nil).field("username").(string))
+	if r := c.send("DELETE", "/api/auth/links/"+id, nil); !isProblem(r, 409, "last_way_in") {
+		t.Errorf("the last link beside a passkey that is being added: %d %s", r.StatusCode, r.body)
+	}
+	must(t, s.stores.Factors.Delete(t.Context(), half))
 	p.says(map[string]any{"sub": "ada-2"})
 	if got := c.through(p, "other", map[string]any{"intent": "link"}); got != "/auth/account" {
 		t.Fatalf("linking another: %s", got)
@@ -958,9 +963,160 @@ func TestTheLastPasskeyStaysWithoutAnotherWayIn(t *testing.T) {
 		if r := remove(b); !isProblem(r, 409, "last_way_in") {
 			t.Errorf("the last passkey: %d %s", r.StatusCode, r.body)
 		}
+		s.halfPasskey("ada")
+		if r := remove(b); !isProblem(r, 409, "last_way_in") {
+			t.Errorf("the last passkey beside one that is being added: %d %s", r.StatusCode, r.body)
+		}
 		s.linked(u, "ada-1")
 		ok(t, remove(b))
 	})
+}
+
+// halfPasskey stores a passkey whose addition isn't finished, and returns its ID.
+func (s *server) halfPasskey(username string) string {
+	s.t.Helper()
+	u, err := s.api.Accounts.Lookup(s.t.Context(), username)
+	must(s.t, err)
+	f := &factor.Factor{
+		ID: rand.Text(), User: u.ID, Kind: factor.Passkey, State: factor.Adding, Epoch: u.Epoch, Created: time.Now().Unix(),
+		RPID: passkeyDomain, Credential: []byte(rand.Text()),
+	}
+	must(s.t, s.stores.Factors.Add(s.t.Context(), f))
+	return f.ID
+}
+
+type pausedLinks struct {
+	federation.Store
+	before, after *pause
+}
+
+func (s pausedLinks) Remove(ctx context.Context, user, id string, keep int) error {
+	s.before.at("a link is removed")
+	err := s.Store.Remove(ctx, user, id, keep)
+	s.after.at("a link was removed")
+	return err
+}
+
+type pausedFactors struct {
+	factor.Store
+	before, after *pause
+}
+
+func (s pausedFactors) SetState(ctx context.Context, id string, from, to factor.State, epoch string) error {
+	s.before.at("a factor changes")
+	err := s.Store.SetState(ctx, id, from, to, epoch)
+	s.after.at("a factor has changed")
+	return err
+}
+
+// removals is a server on stores that pause, with a user who has a passkey and a link, and no password.
+type removals struct {
+	*server
+	user                            *account.User
+	device                          *passkeytest.Device
+	linkIsRemoved, linkWasRemoved   *pause
+	factorChanges, factorHasChanged *pause
+	passkey, link                   string // the paths
+}
+
+func startRemovals(t *testing.T) *removals {
+	t.Helper()
+	x := &removals{
+		linkIsRemoved: newPause("a link is removed"), linkWasRemoved: newPause("a link was removed"),
+		factorChanges: newPause("a factor changes"), factorHasChanged: newPause("a factor has changed"),
+	}
+	x.server = start(t, options{providers: newProviders(), stores: func(t *testing.T) stores {
+		set := inMemory(t)
+		set.Links = pausedLinks{set.Links, x.linkIsRemoved, x.linkWasRemoved}
+		set.Factors = pausedFactors{set.Factors, x.factorChanges, x.factorHasChanged}
+		return set
+	}})
+	x.user = x.linked(x.with(x.server.user("ada"), func(u *account.User) { u.Password = "!" }), "ada-1")
+	x.device = x.withPasskey(x.user, factor.Passkey)
+	links, err := x.stores.Links.List(t.Context(), x.user.ID)
+	must(t, err)
+	x.passkey, x.link = fmt.Sprintf("/api/auth/factors/%x", x.device.ID[:8]), "/api/auth/links/"+links[0].ID
+	return x
+}
+
+// removes sends a request to remove something, whose answer comes later.
+func (x *removals) removes(path string) <-chan *answer {
+	x.t.Helper()
+	c, answers := x.client(), make(chan *answer, 1)
+	ok(x.t, c.send("POST", "/api/auth/passkey/login", x.assertion(x.device)))
+	go func() { answers <- c.send("DELETE", path, nil) }()
+	return answers
+}
+
+// left counts the links of the user, and the passkeys that count.
+func (x *removals) left() (links, passkeys int) {
+	x.t.Helper()
+	all, err := x.stores.Links.List(x.t.Context(), x.user.ID)
+	must(x.t, err)
+	p, err := x.stores.Factors.Load(x.t.Context(), x.user.ID)
+	must(x.t, err)
+	for _, f := range p.Factors {
+		if f.State == factor.Active {
+			passkeys++
+		}
+	}
+	return len(all), passkeys
+}
+
+// TestRemovalsAtOnceLeaveAWayIn: of the last passkey and the last link one stays, whichever request writes first.
+func TestRemovalsAtOnceLeaveAWayIn(t *testing.T) {
+	t.Attr("threat", "O09")
+	t.Run("the link is removed while the passkey is", func(t *testing.T) {
+		x := startRemovals(t)
+		x.linkIsRemoved.armed.Store(true)
+		link := x.removes(x.link)
+		<-x.linkIsRemoved.reached
+		x.factorHasChanged.armed.Store(true)
+		passkey := x.removes(x.passkey)
+		<-x.factorHasChanged.reached
+		close(x.linkIsRemoved.opened)
+		if r := <-link; !isProblem(r, 409, "last_way_in") {
+			t.Errorf("the link: %d %s", r.StatusCode, r.body)
+		}
+		close(x.factorHasChanged.opened)
+		ok(t, <-passkey)
+		if links, passkeys := x.left(); links != 1 || passkeys != 0 {
+			t.Errorf("%d links and %d passkeys are left", links, passkeys)
+		}
+	})
+	t.Run("the passkey is removed after the link", func(t *testing.T) {
+		x := startRemovals(t)
+		x.factorChanges.armed.Store(true)
+		passkey := x.removes(x.passkey)
+		<-x.factorChanges.reached
+		ok(t, <-x.removes(x.link))
+		close(x.factorChanges.opened)
+		if r := <-passkey; !isProblem(r, 409, "last_way_in") {
+			t.Errorf("the passkey: %d %s", r.StatusCode, r.body)
+		}
+		if links, passkeys := x.left(); links != 0 || passkeys != 1 {
+			t.Errorf("%d links and %d passkeys are left", links, passkeys)
+		}
+	})
+}
+
+// TestALinkIsNotRestoredToAnEndedSession: what takes an account back removes the ways in on purpose.
+func TestALinkIsNotRestoredToAnEndedSession(t *testing.T) {
+	t.Attr("threat", "J06")
+	x := startRemovals(t)
+	x.linkWasRemoved.armed.Store(true)
+	link := x.removes(x.link)
+	<-x.linkWasRemoved.reached
+	_, err := x.api.Accounts.RenewEpoch(t.Context(), x.user.ID, x.user.Epoch)
+	must(t, err)
+	must(t, x.api.Steps.RemoveAll(t.Context(), x.user.ID))
+	close(x.linkWasRemoved.opened)
+	if r := <-link; r.StatusCode != 401 {
+		t.Errorf("got %d %s", r.StatusCode, r.body)
+	}
+	if links, passkeys := x.left(); links != 0 || passkeys != 0 {
+		t.Errorf("%d links and %d passkeys are left", links, passkeys)
+	}
 }
 
 // TestReauthenticationAtAProvider counts for people who have nothing of their own to show, for their own link, and if the provider says
