@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 
@@ -40,14 +41,16 @@ func TestReadsAndWritesShareTheLimitOfConnections(t *testing.T) {
 		must(t, err)
 		defer tx.Rollback()
 	}
+	before := db.Pool().Stats().WaitCount
 	given := make(chan error, 1)
 	go func() {
 		_, err := db.Sessions.Load(waiting, ticketID(0))
 		given <- err
 	}()
+	eventually(t, "the read waits for a connection", func() bool { return db.Pool().Stats().WaitCount > before })
 	stop()
-	if err := <-given; err == nil {
-		t.Error("a read had a fourth connection")
+	if err := <-given; !errors.Is(err, context.Canceled) {
+		t.Errorf("a read beside three transactions: %v", err)
 	}
 }
 
