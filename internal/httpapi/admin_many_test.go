@@ -146,6 +146,7 @@ func TestARequestToDisableManyIsChecked(t *testing.T) {
 	}{
 		{nil, "invalid"}, {[]string{}, "invalid"}, {u.ID, "invalid"}, {[]any{u.ID, nil}, "invalid"}, {[]any{u.ID, 1.5}, "invalid"},
 		{[]any{u.ID, true}, "invalid"}, {[]any{u.ID, "a\x00b"}, "invalid"}, {[]any{u.ID, map[string]string{}}, "invalid"}, {many, "too_many_users"},
+		{[]any{u.ID, 0}, "invalid"}, {[]any{u.ID, -5}, "invalid"}, {[]any{u.ID, ""}, "invalid"},
 	} {
 		if r := root.send("POST", disablePath, map[string]any{"users": row.users}); !isProblem(r, 400, row.code) {
 			t.Errorf("%v: got %d %.200s", row.users, r.StatusCode, r.body)

@@ -141,11 +141,15 @@ type idList []string
 
 // decodeID decodes an ID. If it is wrong, the sentence says why.
 func decodeID(raw json.RawMessage) (id, sentence string) {
+	const wrong = "Not a valid ID."
 	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
+		if n < 1 {
+			return "", wrong
+		}
 		return strconv.FormatInt(n, 10), ""
 	}
-	if id, sentence = decodeString(raw); sentence == "Not a valid string." {
-		sentence = "Not a valid ID."
+	if id, sentence = decodeString(raw); sentence == "Not a valid string." || sentence == "" && id == "" {
+		sentence = wrong
 	}
 	return id, sentence
 }
