@@ -64,11 +64,15 @@ func (c *userDisable) one(ctx context.Context, a *app) error {
 	})
 }
 
-// lines reads names from standard input. Blank lines, and blanks around a name, don't count.
+// lines reads names from standard input. Blank lines, blanks around a name and a byte order mark before the first don't count.
 func (a *app) lines() (names []string, err error) {
 	input := bufio.NewScanner(a.in)
-	for input.Scan() {
-		if name := strings.TrimSpace(input.Text()); name != "" {
+	for first := true; input.Scan(); first = false {
+		text := input.Text()
+		if first {
+			text = strings.TrimPrefix(text, "\ufeff")
+		}
+		if name := strings.TrimSpace(text); name != "" {
 			names = append(names, name)
 		}
 	}
