@@ -20,6 +20,18 @@ func Kept(c *sql.Conn) (n int, err error) {
 	return n, err
 }
 
+// Keeps reports whether a connection keeps a statement that it has prepared.
+func Keeps(c *sql.Conn, query string) (kept bool, err error) {
+	err = c.Raw(func(driver any) error {
+		kept = driver.(*preparedConn).idle[query] != nil
+		return nil
+	})
+	return kept, err
+}
+
+// MostPrepared is how many statements a connection keeps.
+const MostPrepared = mostPrepared
+
 // ConnectWith connects with one more setting, which must read as given.
 func ConnectWith(ctx context.Context, path, name, value, reads string) error {
 	u := reading

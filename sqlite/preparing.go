@@ -18,7 +18,7 @@ func (c preparing) Connect(ctx context.Context) (driver.Conn, error) {
 	return &preparedConn{sessionConn: conn.(sessionConn), prepare: conn.(driver.ConnPrepareContext), idle: map[string]fullStmt{}}, nil
 }
 
-// mostPrepared bounds the statements that a connection keeps. It is above the number of those that the stores have.
+// mostPrepared bounds the statements that a connection keeps, but for those in use. It is above the number of those that the stores have.
 const mostPrepared = 512
 
 // preparedConn is a connection without the driver's methods that prepare a statement for one use, so database/sql prepares and closes
@@ -66,12 +66,20 @@ type keptStmt struct {
 	query string
 }
 
-// Close keeps the statement for its next use.
-func (s keptStmt) Close() error {
+// Close keeps the statement for its next use. If the connection has too many, one at random makes room: statements whose text depends on
+// a number of values must not keep out the others for ever.
+func (s keptStmt) Close() (err error) {
 	idle := s.conn.idle
-	if idle == nil || idle[s.query] != nil || len(idle) >= mostPrepared {
+	if idle == nil || idle[s.query] != nil {
 		return s.fullStmt.Close()
 	}
+	if len(idle) >= mostPrepared {
+		for query, other := range idle {
+			delete(idle, query)
+			err = other.Close()
+			break
+		}
+	}
 	idle[s.query] = s.fullStmt
-	return nil
+	return err
 }

@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"testing"
 
@@ -68,5 +69,29 @@ func TestAStatementCanRunTwiceAtATime(t *testing.T) {
 	defer conn.Close()
 	if n, err := sqlite.Kept(conn); err != nil || n != 1 {
 		t.Errorf("%d statements are kept, want 1 (%v)", n, err)
+	}
+}
+
+// TestANewStatementIsKeptAmongMany: however many others there were, and without more of them than are allowed.
+func TestANewStatementIsKeptAmongMany(t *testing.T) {
+	db := open(t, filepath.Join(t.TempDir(), "cloakroom.db"))
+	_, write := db.Pools()
+	conn, err := write.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for i := range sqlite.MostPrepared + 10 {
+		query := fmt.Sprintf("SELECT %d", i)
+		var got int
+		if err := conn.QueryRowContext(t.Context(), query).Scan(&got); err != nil || got != i {
+			t.Fatalf("%s: %d, %v", query, got, err)
+		}
+		if kept, err := sqlite.Keeps(conn, query); err != nil || !kept {
+			t.Fatalf("%s isn't kept (%v)", query, err)
+		}
+	}
+	if n, err := sqlite.Kept(conn); err != nil || n != sqlite.MostPrepared {
+		t.Errorf("%d statements are kept, want %d (%v)", n, sqlite.MostPrepared, err)
 	}
 }
