@@ -83,7 +83,8 @@ func (p *pendingNotice) endTurn() {
 
 // Write implements [Validator]. Every node drops the keys and blocks them for BlockFor, or its lease runs out. Then the
 // store is written; the write is abandoned shortly before the blocks end. If that happens, every node drops the keys once
-// more, because the store may have carried out the write nevertheless.
+// more, because the store may have carried out the write nevertheless. While a notice is handed to the feed, which takes at most 3 seconds,
+// the end of ctx isn't noticed.
 func (n *Node) Write(ctx context.Context, keys []Key, write func(context.Context) error) error {
 	n.listenOnWrite(ctx)
 	began, err := n.announce(ctx, keys)
