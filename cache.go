@@ -98,6 +98,9 @@ func (c *Config) cacheStores(ctx context.Context, st *storage, begun *pg.Feed, m
 			return s, nil
 		}
 	}
+	if st.django != nil {
+		s.accounts = endsSessions{s.accounts, nil, s.tokens}
+	}
 	if st.redis != nil {
 		s.sessions = s.newCache(c, nearcache.Config{Feed: st.redis.Feed()}, measure).Sessions(s.sessions)
 	}
@@ -250,12 +253,13 @@ func (s *cachedStores) run(ctx context.Context, cache *nearcache.Cache, log *slo
 	return nil
 }
 
-// endsSessions is Django's accounts beside cached sessions and tokens. If a change moves the epoch but not the password, the store
-// deletes the rows of the user's sessions, and of the tokens in Django's tables; here they are deleted through the caches as well, which
-// otherwise learn of it from the feed, a little later.
+// endsSessions is Django's accounts beside sessions and tokens. If a change moves the epoch but not the password, the store deletes the rows
+// of the user's sessions, and of the tokens in Django's tables. Personal tokens are in a table of ours, with Django's epoch, which is that of the
+// password: they would count again once a disabled user is enabled, so they are deleted here. The others are deleted through the caches as
+// well, which otherwise learn of it from the feed, a little later.
 type endsSessions struct {
 	account.Store
-	sessions session.Store
+	sessions session.Store // nil: they aren't cached
 	tokens   token.Store
 }
 
@@ -301,16 +305,19 @@ func (a endsSessions) Transact(ctx context.Context, do func(account.Tx) error) e
 // endTogether is how many users' sessions are deleted in one step.
 const endTogether = 200
 
-// end deletes the sessions of users, and the tokens that may be in Django's tables.
+// end deletes the sessions and tokens of users. After an error the call that has changed the users is repeated.
 func (a endsSessions) end(ctx context.Context, ids ...string) error {
-	if _, err := removal.Sessions(ctx, a.sessions, ids); err != nil {
-		return err
+	if a.sessions != nil {
+		if _, err := removal.Sessions(ctx, a.sessions, ids); err != nil {
+			return err
+		}
 	}
-	_, err := removal.Tokens(ctx, a.tokens, ids, token.DRF, token.Knox)
+	_, err := removal.Tokens(ctx, a.tokens, ids)
 	return err
 }
 
-// endingTx notes the users whose epoch alone a transaction moves.
+// endingTx notes the users whose epoch alone a transaction moves, and those who are disabled, also by a call from before that may not have
+// deleted anything yet.
 type endingTx struct {
 	account.Tx
 	ended []string
@@ -324,7 +331,7 @@ func (t *endingTx) Change(u *account.User) error {
 	if err := t.Tx.Change(u); err != nil {
 		return err
 	}
-	if epochAlone(before, u) {
+	if epochAlone(before, u) || !u.IsActive {
 		t.ended = append(t.ended, u.ID)
 	}
 	return nil
@@ -334,7 +341,7 @@ func (t *endingTx) Disable(users []*account.User) error {
 	if err := t.Tx.Disable(users); err != nil {
 		return err
 	}
-	for _, u := range users { // also those who were disabled before, by a call that may not have deleted anything yet
+	for _, u := range users {
 		t.ended = append(t.ended, u.ID)
 	}
 	return nil

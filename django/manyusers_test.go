@@ -64,6 +64,12 @@ func TestManyUsersAreDisabledBesideDjango(t *testing.T) {
 			}
 			o.ours.isAnonymous()
 			p.opens(t, o.token, "")
+			if who := p.withHeader(t, p.url, "/api/me", "Bearer "+o.personal); who != "" {
+				t.Errorf("enabled again: a personal token from before opens %q", who)
+			}
+		}
+		if who := p.withHeader(t, p.url, "/api/me", "Bearer "+spared.personal); who != spared.name {
+			t.Errorf("the personal token of another user opens %q", who)
 		}
 		if _, err := accounts.ResetPassword(t.Context(), secret, better, home); !errors.Is(err, account.SpentErrors.Reset) {
 			t.Errorf("a link from before: %v", err)

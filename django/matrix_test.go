@@ -199,6 +199,7 @@ func disableInCloakroom(t *testing.T, p *pair) {
 	name, id := p.user(t)
 	b := p.person(t)
 	b.signsIn("Django", name, good)
+	personal := p.personal(t, id)
 	if err := p.server.Accounts.SetActive(t.Context(), id, false); err != nil {
 		t.Fatal(err)
 	}
@@ -210,6 +211,9 @@ func disableInCloakroom(t *testing.T, p *pair) {
 		t.Fatal(err)
 	}
 	b.isAnonymous() // as Cloakroom has it: what was ended stays ended
+	if who := p.withHeader(t, p.url, "/api/me", "Bearer "+personal); who != "" {
+		t.Errorf("a personal token from before opens %q", who)
+	}
 	b.signsIn("Django", name, good)
 	b.is(name)
 }
