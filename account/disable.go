@@ -21,7 +21,8 @@ type Disabled struct {
 
 // DisableAll disables users in one atomic step, as SetActive does one by one: all sessions and tokens of each end. A user who can't be
 // disabled holds none of the others up. It returns what has become of each ID, in the order in which it was first given. With any error
-// none of them has changed, unless the error is that of a commit whose answer was lost; call it again then. It takes 1,000 IDs at most.
+// none of them has changed, unless the error is that of a commit whose answer was lost or, beside Django, of the removal of sessions and
+// tokens, which comes after the commit; call it again. It takes 1,000 IDs at most.
 func (s *Service) DisableAll(ctx context.Context, ids []string) ([]Disabled, error) {
 	ids = unique(ids)
 	if len(ids) > maxTogether {

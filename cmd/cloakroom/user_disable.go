@@ -86,7 +86,7 @@ func (a *app) lines() (names []string, err error) {
 type disabledOut struct {
 	Name    string          `json:"name"`
 	ID      json.RawMessage `json:"id,omitempty"`
-	Outcome string          `json:"outcome"` // disabled, already_disabled or not_found
+	Outcome string          `json:"outcome"` // disabled, already_disabled, not_found, unknown or not_reached
 }
 
 // disableAll disables the users with these names, and says what has become of them, also if it fails half-way.
@@ -126,6 +126,13 @@ func disableAll(ctx context.Context, a *app, s *cloakroom.Server, names []string
 		}
 		if err != nil {
 			failed = err
+			for _, id := range some {
+				for _, i := range places[id] {
+					if out[i].Outcome == "not_reached" { // the step may be done, and its answer lost
+						out[i].Outcome = "unknown"
+					}
+				}
+			}
 			break
 		}
 	}
@@ -168,6 +175,9 @@ func (a *app) sayDisabled(out []disabledOut) error {
 	a.say("disabled %s", count(n["disabled"], "user"))
 	if n["already_disabled"] > 0 {
 		a.say("%s disabled already", wasWere(n["already_disabled"]))
+	}
+	if n["unknown"] > 0 {
+		a.say("it isn't known whether %s disabled; repeat the command", wasWere(n["unknown"]))
 	}
 	if n["not_reached"] > 0 {
 		a.say("%s not disabled", wasWere(n["not_reached"]))
