@@ -14,12 +14,11 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/test/harness"
 )
 
 // BenchmarkProxy compares requests of a signed-in user through the gateway with the same requests through a bare
@@ -57,8 +56,8 @@ func ask(b *testing.B, address, cookie string, size int) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true}}
 	b.SetBytes(int64(size))
 	b.ReportAllocs()
-	before := processorTime(b)
-	defer func() { b.ReportMetric(float64(processorTime(b)-before)/float64(b.N), "cpu-ns/op") }()
+	before := harness.ProcessorTime(b)
+	defer func() { b.ReportMetric(float64(harness.ProcessorTime(b)-before)/float64(b.N), "cpu-ns/op") }()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
 			r, err := http.NewRequest("GET", address, nil)
@@ -116,14 +115,4 @@ func signedIn(b *testing.B, upstream string) (cookie, address string) {
 	}
 	b.Fatal("no ticket")
 	return "", ""
-}
-
-// processorTime is what this process has used so far: of the client, the proxy and the application together. Other
-// programs on the machine don't count.
-func processorTime(b *testing.B) time.Duration {
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
