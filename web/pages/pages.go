@@ -249,7 +249,7 @@ func (s *Site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", f.policy)
 	}
 	if f.zipped {
-		w.Header().Set("Vary", "Accept-Encoding")
+		w.Header().Add("Vary", "Accept-Encoding") // beside what is there already, such as Origin
 		if acceptsGzip(r) {
 			w.Header().Set("Content-Encoding", "gzip")
 		} else if f.body, err = unzip(f.body); err != nil {
