@@ -117,10 +117,10 @@ type Config struct {
 	// Cookie changes attributes of the session cookie.
 	Cookie Cookie
 
-	// Idle is how long a session lives without a request. 0: 14 days.
+	// Idle is how long a session lives without a request, at least a second. 0: 14 days.
 	Idle time.Duration
 
-	// Lifetime is how long a session lives after its sign-in. 0: 30 days.
+	// Lifetime is how long a session lives after its sign-in, at least a second. 0: 30 days.
 	Lifetime time.Duration
 
 	// MaxSessions is how many sessions a user may have: a further sign-in ends the oldest. 0: no limit.
@@ -157,7 +157,7 @@ type Config struct {
 	// names is enough.
 	StrictCSRF bool
 
-	// PasswordMinLength is how many characters a new password needs. 0: 15.
+	// PasswordMinLength is how many characters a new password needs, from 8 to 64. 0: 15.
 	PasswordMinLength int
 
 	// Basic accepts HTTP Basic on every route. Otherwise only the sign-in accepts it.
@@ -184,7 +184,7 @@ type Config struct {
 	// only paths below it. None: other paths are 404, unless Handler gets a handler for them.
 	Upstreams []string
 
-	// UpstreamTimeout is how long an upstream may take until its answer begins. 0: a minute.
+	// UpstreamTimeout is how long an upstream may take until its answer begins, at least a second. 0: a minute.
 	UpstreamTimeout time.Duration
 
 	// Rules say who may use App and Upstreams, each "LEVEL [METHOD,…] PATH". The first rule that covers a request counts. If
@@ -198,7 +198,7 @@ type Config struct {
 	// PassGroups says where upstreams find a user's groups: "header", "assertion", "both" or "none". "": both.
 	PassGroups string
 
-	// AuditRetention is how long events stay in the audit log. 0: a year.
+	// AuditRetention is how long events stay in the audit log, at least an hour. 0: a year.
 	AuditRetention time.Duration
 
 	// SMTP is the mail server: "smtp://USER@HOST:PORT", which must offer STARTTLS unless it is this machine, or "smtps://…" for
@@ -275,7 +275,8 @@ type Config struct {
 	// upstream is for those sessions alone, and never sees what a client sends as Authorization.
 	UpstreamTokens []string
 
-	// Metrics is the registry that the server registers its Prometheus metrics with. nil: nothing is measured.
+	// Metrics is the registry that the server registers its Prometheus metrics with, until Close. It can't have those of another
+	// server. nil: nothing is measured.
 	Metrics prometheus.Registerer
 
 	// Log gets the server's log lines. nil: slog.Default().
@@ -295,7 +296,7 @@ func (c *Config) fill() {
 // publicURL returns Config.URL parsed. Plain http to another machine is an error unless Config.InsecureHTTP allows it.
 func publicURL(c Config) (*url.URL, error) {
 	u, err := url.Parse(c.URL)
-	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+	if err != nil || u.Hostname() == "" || (u.Scheme != "https" && u.Scheme != "http") {
 		return nil, fmt.Errorf("Config.URL %q is not an address such as https://app.example.com", c.URL)
 	}
 	if u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
@@ -306,6 +307,38 @@ func publicURL(c Config) (*url.URL, error) {
 			"Use https, or allow plain http with Config.InsecureHTTP", c.URL)
 	}
 	return u, nil
+}
+
+// longestTime is the longest time that a Config may give, so that sums of times don't overflow.
+const longestTime = 100 * 365 * 24 * time.Hour
+
+// checkNumbers returns an error for a time or a number that makes no sense, such as a negative one, or one that was meant in seconds:
+// time.Duration(3600) is 3.6 microseconds. 0 is the default everywhere.
+func (c *Config) checkNumbers() error {
+	for _, t := range []struct {
+		name         string
+		value, least time.Duration
+	}{
+		{"Idle", c.Idle, time.Second}, {"Lifetime", c.Lifetime, time.Second}, {"AuditRetention", c.AuditRetention, time.Hour},
+		{"UpstreamTimeout", c.UpstreamTimeout, time.Second}, {"KnoxTTL", max(c.KnoxTTL, 0), time.Second}, {"RedisMayLose", c.RedisMayLose, 1},
+	} {
+		if t.value != 0 && (t.value < t.least || t.value > longestTime) {
+			return fmt.Errorf("Config.%s is %v: give a time from %v to 100 years, such as 2*time.Hour; 0 is the default", t.name, t.value, t.least)
+		}
+	}
+	for _, n := range []struct {
+		name  string
+		value int64
+	}{{"MaxSessions", int64(c.MaxSessions)}, {"KnoxLimit", int64(c.KnoxLimit)}, {"MemoryBytes", c.MemoryBytes}} {
+		if n.value < 0 {
+			return fmt.Errorf("Config.%s is %d: give a positive number; 0 is the default", n.name, n.value)
+		}
+	}
+	if n := c.PasswordMinLength; n != 0 && (n < 8 || n > 64) {
+		return fmt.Errorf("Config.PasswordMinLength is %d: give a number from 8 to 64; 0 is 15, which NIST SP 800-63B-4 asks for "+
+			"where the password is the only factor", n)
+	}
+	return nil
 }
 
 // checkAudiences returns an error for an audience that is no name, is listed twice, or is this server.

@@ -79,6 +79,9 @@ func (c *Config) openStorage(ctx context.Context) (*storage, error) {
 		}
 		return s, c.makeDataDir()
 	}
+	if c.Ping != nil {
+		return nil, errors.New("Config.Ping is for Config.Stores alone: other databases are pinged without it")
+	}
 	engine, err := c.engine()
 	if err != nil {
 		return nil, err
@@ -134,8 +137,8 @@ func (c *Config) makeDataDir() error {
 
 // broughtStores returns the stores of c.Stores.
 func (c *Config) broughtStores() (*storage, error) {
-	if c.DB != "" || c.Pool != nil || c.SQLite != nil || c.Sessions != "" || c.Feed != "" || c.PeerListen != "" {
-		return nil, errors.New("Config.Stores replaces DB, Pool, SQLite, Sessions, Feed and PeerListen: leave these empty")
+	if c.DB != "" || c.Pool != nil || c.Schema != "" || c.SQLite != nil || c.Sessions != "" || c.Feed != "" || c.PeerListen != "" {
+		return nil, errors.New("Config.Stores replaces DB, Pool, Schema, SQLite, Sessions, Feed and PeerListen: leave these empty")
 	}
 	s := &storage{Set: *c.Stores, ping: c.Ping, close: func() error { return nil }}
 	if s.ping == nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -237,7 +238,11 @@ func (l *Log) Run(ctx context.Context) error {
 
 // purge deletes a batch of old events.
 func (l *Log) purge(ctx context.Context, limit int) (int, error) {
-	return l.Store.DeleteOlder(ctx, time.Now().Add(-cmp.Or(l.Retention, DefaultRetention)).UnixMilli(), limit)
+	keep := cmp.Or(l.Retention, DefaultRetention)
+	if keep < 0 {
+		return 0, fmt.Errorf("audit: Log.Retention is %v, which would delete every event; none is deleted", keep)
+	}
+	return l.Store.DeleteOlder(ctx, time.Now().Add(-keep).UnixMilli(), limit)
 }
 
 func (l *Log) report(err error, what string) {

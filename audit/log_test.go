@@ -260,3 +260,20 @@ func TestOldEventsAreDeleted(t *testing.T) {
 		}
 	})
 }
+
+func TestANegativeRetentionDeletesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := newJournal(t)
+		j.Retention = -time.Hour
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = j.Run(ctx) })
+		j.Record(t.Context(), audit.SessionKinds.Created, slog.String("user", "ada"))
+		time.Sleep(24 * time.Hour)
+		if n := len(j.events(audit.Query{})); n != 1 {
+			t.Errorf("%d events are left", n)
+		}
+		stop()
+		running.Wait()
+	})
+}

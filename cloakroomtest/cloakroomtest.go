@@ -43,7 +43,7 @@ func New(t testing.TB, c cloakroom.Config) *Server {
 	_, port, _ := net.SplitHostPort(s.address)
 	s.URL = "http://localhost:" + port
 	stores := memory.New().Set
-	c.Stores, c.Data, c.URL, c.KeyFile, c.DB, c.Pool, c.Schema, c.SQLite, c.Sessions, c.Feed = &stores, t.TempDir(), s.URL, "", "", nil, "", nil, "", ""
+	c.Stores, c.Data, c.URL, c.KeyFile, c.DB, c.Pool, c.Schema, c.SQLite, c.Sessions, c.Feed, c.PeerListen, c.Ping = &stores, t.TempDir(), s.URL, "", "", nil, "", nil, "", "", "", nil
 	if c.Log == nil {
 		c.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	}

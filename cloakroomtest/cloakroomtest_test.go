@@ -1,7 +1,9 @@
 package cloakroomtest_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -150,5 +152,17 @@ func TestAProgramSeesTheEventsOfItsServer(t *testing.T) {
 		if e.Is(audit.SessionKinds.Expired) && e.Subject == s.User("ada").ID {
 			return
 		}
+	}
+}
+
+// TestAConfigOfProductionNamesNoPlaces: what says where things are is replaced.
+func TestAConfigOfProductionNamesNoPlaces(t *testing.T) {
+	s := cloakroomtest.New(t, cloakroom.Config{
+		URL: "https://app.example.com", Data: "/var/lib/nowhere", DB: "postgres://nowhere.example/app", KeyFile: "/etc/nowhere", Schema: "app",
+		Sessions: "redis://nowhere.example", Feed: "postgres://nowhere.example/app", PeerListen: "127.0.0.1:0",
+		Ping: func(context.Context) error { return errors.New("nowhere") },
+	})
+	if got := get(t, s.Visitor(), "GET", s.URL+"/readyz"); !strings.HasPrefix(got, "200 ") {
+		t.Errorf("GET /readyz: %s", got)
 	}
 }
