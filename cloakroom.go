@@ -105,6 +105,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 		return nil, fmt.Errorf("Config.Metrics: %w", err)
 	}
 	s := &Server{Log: c.Log, url: c.URL, urlGiven: urlGiven, keyFile: c.KeyFile, passkeyDomain: checked.passkeyDomain}
+	s.onClose(measure.Unregister)
 	if err := s.assemble(ctx, c, checked, measure); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -133,6 +134,9 @@ func (c checkedConfig) https() bool { return c.url.Scheme == "https" }
 func (c *Config) check() (checkedConfig, error) {
 	base, err := publicURL(*c)
 	if err != nil {
+		return checkedConfig{}, err
+	}
+	if err := c.checkNumbers(); err != nil {
 		return checkedConfig{}, err
 	}
 	if err := checkAudiences(*c); err != nil {

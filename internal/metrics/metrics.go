@@ -3,6 +3,9 @@
 package metrics
 
 import (
+	"cmp"
+	"errors"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/cloakroom-auth/cloakroom/password"
@@ -12,8 +15,9 @@ import (
 // Metrics are the metrics of one server. The methods of a nil *Metrics return stores and feeds unchanged. It is safe for concurrent
 // use.
 type Metrics struct {
-	registry prometheus.Registerer
-	err      error // of registering
+	registry   prometheus.Registerer
+	registered []prometheus.Collector
+	err        error // of registering
 
 	checks      map[string][2]prometheus.Counter // by result; [1]: a store was asked
 	calls       *prometheus.HistogramVec
@@ -31,7 +35,7 @@ type Metrics struct {
 var fast = []float64{.00002, .00005, .0001, .0002, .0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10}
 
 // New returns Metrics that are registered with a registry; nil if the registry is nil. It returns an error if the registry already
-// has the metrics of another server.
+// has the metrics of another server. The caller must call Unregister when the server has been closed.
 func New(registry prometheus.Registerer) (*Metrics, error) {
 	if registry == nil {
 		return nil, nil
@@ -54,14 +58,34 @@ func New(registry prometheus.Registerer) (*Metrics, error) {
 	m.feeds.register(m)
 	m.requests.register(m)
 	m.audited.register(m)
-	return m, m.err
+	if m.err != nil {
+		return nil, errors.Join(m.err, m.Unregister())
+	}
+	return m, nil
 }
 
 // register keeps the first error.
 func (m *Metrics) register(c prometheus.Collector) {
-	if err := m.registry.Register(c); err != nil && m.err == nil {
-		m.err = err
+	err := m.registry.Register(c)
+	if err == nil {
+		m.registered = append(m.registered, c)
+	} else if _, twice := errors.AsType[prometheus.AlreadyRegisteredError](err); twice {
+		err = errors.New("the registry already has the metrics of another server: give each server one of its own, such as " +
+			"prometheus.WrapRegistererWith(prometheus.Labels{\"server\": NAME}, registry)")
 	}
+	m.err = cmp.Or(m.err, err)
+}
+
+// Unregister removes the metrics from the registry, so that it can have those of another server. It returns nil.
+func (m *Metrics) Unregister() error {
+	if m == nil {
+		return nil
+	}
+	for _, c := range m.registered {
+		m.registry.Unregister(c)
+	}
+	m.registered = nil
+	return nil
 }
 
 const namespace = "cloakroom"

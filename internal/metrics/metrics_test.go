@@ -87,6 +87,18 @@ func TestASecondServerInOneRegistryIsAnError(t *testing.T) {
 	if _, err := metrics.New(m.registry); err == nil {
 		t.Error("New registered the same metrics twice")
 	}
+	if len(scrape(t, m)) == 0 {
+		t.Error("the second New has removed the metrics of the first")
+	}
+	if err := m.Unregister(); err != nil {
+		t.Error(err)
+	}
+	if left := scrape(t, m); len(left) > 0 {
+		t.Errorf("after Unregister the registry has %d metrics", len(left))
+	}
+	if _, err := metrics.New(m.registry); err != nil {
+		t.Errorf("New after Unregister: %v", err)
+	}
 }
 
 // value returns the value of a counter or a gauge, or the number of values of a histogram, with these labels.
