@@ -6,18 +6,30 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
 	"golang.org/x/net/publicsuffix"
 )
 
 var errNoStore = errors.New("session: Manager.Store is nil; give it a store, such as that of package sqlite")
 
-// CheckConfig returns an error if there is no Store, or if no browser would keep the cookie, so that people would sign in and
-// be signed out at the next request. It can't know for which host the cookie is, so it can't check that CookieDomain fits
+// CheckConfig returns an error if there is no Store, if a limit is shorter than a second, such as a number that was meant in seconds,
+// or if no browser would keep the cookie, so that people would sign in and be signed out at the next request. It can't know for which host the cookie is, so it can't check that CookieDomain fits
 // the host. Handler panics with the error, and SignIn returns it.
 func (m *Manager) CheckConfig() error {
 	if m.Store == nil {
 		return errNoStore
+	}
+	for _, limit := range []struct {
+		name  string
+		value time.Duration
+	}{{"Idle", m.Idle}, {"Lifetime", m.Lifetime}, {"BrowserIdle", m.BrowserIdle}, {"BrowserLifetime", m.BrowserLifetime}} {
+		if limit.value != 0 && limit.value < time.Second {
+			return fmt.Errorf("session: Manager.%s is %v: give at least a second, such as 2*time.Hour; 0 is the default", limit.name, limit.value)
+		}
+	}
+	if m.MaxSessions < 0 {
+		return fmt.Errorf("session: Manager.MaxSessions is %d: give a positive number; 0 is no limit", m.MaxSessions)
 	}
 	if err := m.CheckCookieConfig(); err != nil {
 		return fmt.Errorf("session: %w", err)

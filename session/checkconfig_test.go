@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/session"
@@ -109,5 +110,32 @@ func TestObserversAreCalledLikeOnEndAndOnCheck(t *testing.T) {
 	}
 	if got, want := strings.Join(heard, ", "), "field live, observer live, observer live, field signed_out, observer signed_out"; got != want {
 		t.Errorf("heard %s, want %s", got, want)
+	}
+}
+
+// TestLimitsThatEndEachSessionAtOnceAreRefused, such as a number that was meant in seconds.
+func TestLimitsThatEndEachSessionAtOnceAreRefused(t *testing.T) {
+	for want, set := range map[string]func(*session.Manager){
+		"session: Manager.Idle is 3.6µs":           func(m *session.Manager) { m.Idle = 3600 },
+		"session: Manager.Lifetime is -1s":         func(m *session.Manager) { m.Lifetime = -time.Second },
+		"session: Manager.BrowserIdle is 999ms":    func(m *session.Manager) { m.BrowserIdle = 999 * time.Millisecond },
+		"session: Manager.BrowserLifetime is -1ns": func(m *session.Manager) { m.BrowserLifetime = -1 },
+		"session: Manager.MaxSessions is -1":       func(m *session.Manager) { m.MaxSessions = -1 },
+	} {
+		m := newManager()
+		set(m)
+		if err := m.CheckConfig(); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("CheckConfig: %v; want %q", err, want)
+		}
+	}
+}
+
+// TestASessionMadeByHandCannotBeUpdated, as tests of a handler alone have one.
+func TestASessionMadeByHandCannotBeUpdated(t *testing.T) {
+	m := newManager()
+	for _, s := range []*session.Session{nil, {ID: "s", User: "1"}} {
+		if _, err := m.Update(t.Context(), s, func(session.Values) error { return nil }); err == nil {
+			t.Errorf("Update took %+v", s)
+		}
 	}
 }

@@ -12,6 +12,9 @@ func (m *Manager) Update(ctx context.Context, s *Session, change func(Values) er
 	if err := m.needsStore(); err != nil {
 		return nil, err
 	}
+	if s == nil || s.record == nil {
+		return nil, errors.New("session: Update needs a session that this package has returned")
+	}
 	old := s.record
 	for {
 		next, err := changed(old, change)
