@@ -62,7 +62,7 @@ var layers = map[string]layer{
 	"internal/reqinfo":    {},
 	"internal/removal":    {},
 	"internal/foreseen":   {},
-	"internal/problem":    {own: []string{"internal/reqinfo"}},
+	"internal/problem":    {own: []string{"account", "internal/reqinfo"}},
 
 	"internal/authenticator": {own: []string{"account", "factor", "internal/keyring", "internal/secondstep", "internal/totp", "signin", "throttle"}},
 

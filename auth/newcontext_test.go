@@ -11,6 +11,8 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/password"
+	"github.com/cloakroom-auth/cloakroom/session"
 )
 
 func TestANewContextHasTheIdentityThatWasGiven(t *testing.T) {
@@ -47,6 +49,12 @@ func TestErrorsAreAnsweredInOneForm(t *testing.T) {
 		{&auth.Refusal{Status: http.StatusConflict, Code: "already_paid", Detail: "This order has been paid."}, "409 already_paid"},
 		{fmt.Errorf("order 7: %w", &auth.Refusal{Status: 404, Code: "no_such_order"}), "404 no_such_order"},
 		{errors.New("secret text of a database"), "503 unavailable"},
+		{&auth.Refusal{Code: "secret_status"}, "500 server_error"},
+		{&auth.Refusal{Status: http.StatusOK, Code: "secret_status"}, "500 server_error"},
+		{&auth.Refusal{Status: 1000, Code: "secret_status"}, "500 server_error"},
+		{&account.InvalidError{Fields: map[string][]password.Problem{"email": {{Code: "invalid", Message: "Enter a valid address."}}}}, "400 invalid"},
+		{fmt.Errorf("order 7: %w", session.ErrEnded), "401 session_ended"},
+		{fmt.Errorf("order 7: %w", session.ErrNoHandler), "500 no_handler"},
 	} {
 		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/orders/7", nil)
 		auth.WriteError(w, r.WithContext(auth.NewContext(r.Context(), nil)), c.err)
@@ -61,5 +69,25 @@ func TestErrorsAreAnsweredInOneForm(t *testing.T) {
 		if w.Header().Get("Content-Type") != "application/problem+json" || w.Header().Get("Cache-Control") != "no-store" {
 			t.Errorf("%v: the header is %v", c.err, w.Header())
 		}
+	}
+}
+
+// TestMistakesOfTheProgramPanicAtOnce, not at the first request that meets them.
+func TestMistakesOfTheProgramPanicAtOnce(t *testing.T) {
+	for name, mistake := range map[string]func(){
+		"a permission without an app":   func() { auth.RequirePermission("view_order") },
+		"a permission without a name":   func() { auth.RequirePermission("shop.") },
+		"no permission":                 func() { auth.RequirePermission("") },
+		"a scope that is no permission": func() { auth.RequireScope("orders") },
+		"an identity that is no user's": func() { auth.NewContext(t.Context(), &auth.Identity{}) },
+	} {
+		func() {
+			defer func() {
+				if text, _ := recover().(string); !strings.HasPrefix(text, "auth: ") {
+					t.Errorf("%s: the panic is %q", name, text)
+				}
+			}()
+			mistake()
+		}()
 	}
 }

@@ -3,12 +3,16 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/internal/problem"
 	"github.com/cloakroom-auth/cloakroom/internal/resilience"
+	"github.com/cloakroom-auth/cloakroom/session"
 )
 
 // The refusals of this package, as they are sent. Where Django REST framework has a sentence, it is used.
@@ -82,8 +86,10 @@ func Require(next http.Handler) http.Handler {
 	})
 }
 
-// RequirePermission passes requests on that may use the permission, such as "app.codename"; others get 401 or 403.
+// RequirePermission passes requests on that may use the permission, such as "app.codename"; others get 401 or 403. It panics if
+// permission hasn't that form, since only superusers would pass then.
 func RequirePermission(permission string) func(http.Handler) http.Handler {
+	mustBePermission("RequirePermission", permission)
 	return func(next http.Handler) http.Handler {
 		return require(next, func(i *Identity) error {
 			if !i.Has(permission) {
@@ -95,8 +101,10 @@ func RequirePermission(permission string) func(http.Handler) http.Handler {
 }
 
 // RequireScope passes sessions on, and tokens only if they may use the scope: it is among their scopes, or they have none
-// and may do everything, and their owner still has the permission of that name. Others get 401 or 403.
+// and may do everything, and their owner still has the permission of that name. Others get 401 or 403. It panics as
+// [RequirePermission] does.
 func RequireScope(scope string) func(http.Handler) http.Handler {
+	mustBePermission("RequireScope", scope)
 	return func(next http.Handler) http.Handler {
 		return require(next, func(i *Identity) error {
 			if i.Token != nil && !i.Has(scope) {
@@ -104,6 +112,13 @@ func RequireScope(scope string) func(http.Handler) http.Handler {
 			}
 			return nil
 		})
+	}
+}
+
+// mustBePermission panics unless p has the form of a permission.
+func mustBePermission(function, p string) {
+	if app, codename, _ := strings.Cut(p, "."); app == "" || codename == "" {
+		panic(fmt.Sprintf("auth: %s(%q): a permission has the form app.codename, such as shop.view_order", function, p))
 	}
 }
 
@@ -204,7 +219,7 @@ func require(next http.Handler, allowed func(*Identity) error) http.Handler {
 
 // Refusal is an error of a program's own checks that [WriteError] sends as it is.
 type Refusal struct {
-	Status int    // such as http.StatusConflict
+	Status int    // from 400 to 599, such as http.StatusConflict
 	Code   string // stable, in lower case with underscores; clients branch on it
 	Detail string // a sentence for people
 }
@@ -212,30 +227,45 @@ type Refusal struct {
 func (e *Refusal) Error() string { return e.Code + ": " + e.Detail }
 
 // WriteError answers a request with an error, in the form that all answers of Cloakroom have (RFC 9457, with a stable code and
-// the ID of the request), so that clients need one way to read them. The errors of this package, such as [ErrPermissionDenied],
-// and a *[Refusal] are sent with their own status. Any other error is logged and answered 503, with none of its text.
+// the ID of the request), so that clients need one way to read them:
+//
+//   - the errors of this package, such as [ErrPermissionDenied], and a *[Refusal] are sent with their own status;
+//   - an *[account.InvalidError] is 400 and names the fields, [session.ErrEnded] is [ErrSessionEnded], and [session.ErrNoHandler] is
+//     [ErrNoHandler];
+//   - a *Refusal whose Status is no error is a mistake of the program: it is logged and answered 500;
+//   - any other error is logged and answered 503, with none of its text.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	p, ok := errors.AsType[*problem.Problem](err)
 	own, isOwn := errors.AsType[*Refusal](err)
+	invalid, isInvalid := errors.AsType[*account.InvalidError](err)
 	switch {
+	case isOwn && (own.Status < 400 || own.Status > 599):
+		p = problem.New(http.StatusInternalServerError, "server_error", "Something went wrong on the server.")
+		report(r.Context(), "auth.WriteError: the status of a Refusal must be from 400 to 599", fmt.Errorf("status %d, %w", own.Status, err))
 	case isOwn:
 		p = problem.New(own.Status, own.Code, own.Detail)
-	case errors.Is(err, ErrNoHandler):
+	case errors.Is(err, ErrNoHandler), errors.Is(err, session.ErrNoHandler):
+		p, _ = errors.AsType[*problem.Problem](ErrNoHandler)
 		slog.Default().LogAttrs(r.Context(), slog.LevelError, err.Error(), slog.String("path", r.URL.Path))
-	case !ok:
+	case ok:
+	case isInvalid:
+		p = problem.Invalid(invalid)
+	case errors.Is(err, session.ErrEnded):
+		p, _ = errors.AsType[*problem.Problem](ErrSessionEnded)
+	default:
 		p = problem.Unavailable(r.Context())
-		report(r.Context(), err)
+		report(r.Context(), "unavailable", err)
 	}
 	problem.Write(w, r, p)
 }
 
-// report logs an outage. A request that its client cancelled is not an outage.
-func report(ctx context.Context, err error) {
+// report logs an error. What fails because the client has cancelled the request is none.
+func report(ctx context.Context, what string, err error) {
 	log := slog.Default()
 	if q := requestFrom(ctx); q != nil && q.resolver.c.Sessions != nil {
 		log = q.resolver.c.Sessions.Log
 	}
 	if log != nil && ctx.Err() == nil {
-		log.LogAttrs(ctx, slog.LevelError, "unavailable", slog.Any("error", err))
+		log.LogAttrs(ctx, slog.LevelError, what, slog.Any("error", err))
 	}
 }

@@ -89,7 +89,7 @@ func (a *API) problem(r *http.Request, err error) *problem.Problem {
 		return problem.New(http.StatusForbidden, e.Code, e.Detail)
 	}
 	if e, ok := errors.AsType[*account.InvalidError](err); ok {
-		return invalidFields(e)
+		return problem.Invalid(e)
 	}
 	if e, ok := errors.AsType[*throttle.Error](err); ok {
 		return throttled(e.RetryAfter)
@@ -112,18 +112,6 @@ func (a *API) problem(r *http.Request, err error) *problem.Problem {
 	}
 	a.Log.LogAttrs(r.Context(), level, "unavailable", slog.Any("error", err), slog.String("path", shorten(r.URL.Path)))
 	return problem.Unavailable(r.Context())
-}
-
-func invalidFields(e *account.InvalidError) *problem.Problem {
-	wrong := map[string][]string{}
-	for field, problems := range e.Fields {
-		for _, p := range problems {
-			wrong[field] = append(wrong[field], p.Message)
-		}
-	}
-	return &problem.Problem{
-		Status: http.StatusBadRequest, Code: "invalid", Detail: "Some fields are not right.", Fields: wrong,
-	}
 }
 
 func throttled(wait time.Duration) *problem.Problem {

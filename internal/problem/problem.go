@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 )
 
@@ -57,6 +58,17 @@ func Unavailable(ctx context.Context) *Problem {
 		}
 	}
 	return p
+}
+
+// Invalid is the answer to a request whose fields are wrong.
+func Invalid(e *account.InvalidError) *Problem {
+	wrong := map[string][]string{}
+	for field, problems := range e.Fields {
+		for _, p := range problems {
+			wrong[field] = append(wrong[field], p.Message)
+		}
+	}
+	return &Problem{Status: http.StatusBadRequest, Code: "invalid", Detail: "Some fields are not right.", Fields: wrong}
 }
 
 type body struct {
