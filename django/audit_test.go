@@ -1,11 +1,14 @@
 package django_test
 
 import (
+	"context"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"testing"
+	"time"
 
+	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
 )
@@ -39,6 +42,22 @@ func TestTheAuditLogIsOursAlsoBesideDjango(t *testing.T) {
 			t.Errorf("found %v", count)
 		}
 		p.unchanged(t, before)
+	})
+}
+
+// On PostgreSQL our tables are in the database of Django's. A change of many accounts takes a while, and events are written meanwhile.
+func TestAChangeOfAccountsHoldsUpNoEvent(t *testing.T) {
+	t.Attr("threat", "L01")
+	each(t, func(t *testing.T, address func(t testing.TB) string) {
+		p := newPair(t, address(t), nil)
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		err := p.server.Accounts.Store.Transact(ctx, func(account.Tx) error {
+			return p.server.Audit.Store.Append(ctx, []*audit.Event{{At: 1, Name: "authz_admin", Outcome: audit.Success}})
+		})
+		if err != nil {
+			t.Error(err)
+		}
 	})
 }
 

@@ -49,7 +49,8 @@ var postgresDialect = dialect{
 	instant:   "to_char(%s AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')",
 	anyOf:     "%s IN (SELECT json_array_elements_text($1::json))",
 
-	lockRights: "SELECT pg_advisory_xact_lock(7020664105)", // "Cloa" as a number, and one more digit
+	// "Cloa" as a number, and one more digit, which no key of package postgres has: its locks are in the same database.
+	lockRights: "SELECT pg_advisory_xact_lock(7020664106)",
 }
 
 // timeLayouts are the layouts in which a time may stand in an SQLite file: Django's own, and those that Django reads from

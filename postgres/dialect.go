@@ -16,7 +16,8 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
 )
 
-// The keys of advisory locks. Another program in the same database is unlikely to use these numbers.
+// The keys of advisory locks. Another program in the same database is unlikely to use these numbers. Package django has one more, for
+// Django's tables, which are in the same database.
 const (
 	lockMigration = "7020664101" // "Cloa" as a number, and one more digit
 	lockPurge     = "7020664102"
