@@ -16,8 +16,8 @@ import (
 
 // Import copies a Django project's users, with their hashes, groups and permissions, and the tokens of REST framework and
 // knox into Cloakroom's own stores. It may be interrupted and repeated: each run copies what is new or has changed in Django
-// since the last run. Changes made here stay. Tokens that ended in Django end here too. Users who were deleted in Django are
-// only reported.
+// since the last run. Changes made here stay, and no token that has ended here comes back. Tokens that ended in Django end here too. Users
+// who were deleted in Django are only reported.
 type Import struct {
 	From     *DB
 	Accounts account.Store  // the store that gets the users

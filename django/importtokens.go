@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/cloakroom-auth/cloakroom/store"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
@@ -35,38 +36,33 @@ func (i *Import) importTokens(ctx context.Context) error {
 }
 
 // mark is the data of a copied token. Tokens created here have none.
-func (i *Import) mark() []byte { return []byte("imported: " + i.Source) }
+func (i *Import) mark() []byte { return store.ImportedTokenData(i.Source) }
 
 func (i *Import) importToken(ctx context.Context, t importedToken) error {
 	owner := i.owners[t.user]
 	if owner.id == "" {
 		return nil // the owner wasn't copied, which has been reported, or doesn't exist
 	}
-	r := &token.Record{
-		ID: t.id, PublicID: token.NewPublicID(), User: owner.id, Epoch: owner.epoch, Kind: t.kind, Created: t.created, Expires: t.expires,
-		Data: i.mark(),
-	}
 	there, err := i.Tokens.Load(ctx, t.id)
-	switch {
-	case errors.Is(err, token.ErrNotFound) && i.DryRun:
-		i.report.Tokens++
-		return nil
-	case errors.Is(err, token.ErrNotFound):
-		if err := i.Tokens.Create(ctx, r, token.Limit{}); err != nil {
-			return err
+	if errors.Is(err, token.ErrNotFound) {
+		added, err := i.Importer.ImportToken(ctx, &token.Record{
+			ID: t.id, PublicID: token.NewPublicID(), User: owner.id, Epoch: owner.epoch, Kind: t.kind, Created: t.created, Expires: t.expires,
+			Data: i.mark(),
+		}, i.DryRun)
+		if added {
+			i.report.Tokens++
 		}
-		i.report.Tokens++
-		return nil
-	case err != nil || i.DryRun:
 		return err
 	}
-	// In Django a token outlives a change of the password, and each use may extend a token of knox.
+	// In Django each use may extend a token of knox. One with another epoch has ended here.
+	if err != nil || i.DryRun || there.User != owner.id || there.Epoch != owner.epoch {
+		return err
+	}
 	next := *there
-	next.User, next.Epoch, next.Data = owner.id, owner.epoch, i.mark()
 	if t.expires == 0 || there.Expires != 0 && t.expires > there.Expires {
 		next.Expires = t.expires
 	}
-	if next.User == there.User && next.Epoch == there.Epoch && next.Expires == there.Expires && bytes.Equal(next.Data, there.Data) {
+	if next.Expires == there.Expires {
 		return nil
 	}
 	return i.Tokens.Replace(ctx, there, &next)

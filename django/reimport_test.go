@@ -1,6 +1,7 @@
 package django_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -171,6 +172,59 @@ func TestAnImportReportsUsersWhoAreNoLongerInDjango(t *testing.T) {
 	}
 	m.edit("bob", func(u *account.User) { u.IsActive = false })
 	m.imports(0)
+}
+
+// Django still has the tokens. One whose user has a new password at Django goes on, as it does there.
+func TestAnImportBringsBackNoTokenThatHasEndedHere(t *testing.T) {
+	t.Attr("threat", "X13")
+	t.Parallel()
+	m := newMoved(t, "ann", "bob", "cy", "dan")
+	tokens := map[string]string{}
+	for _, name := range []string{"ann", "bob", "cy", "dan"} {
+		var text string
+		m.site.Run(t, "token", map[string]any{"name": name}, &text)
+		tokens[name] = text
+	}
+	lives := func(name string) bool {
+		t.Helper()
+		found, err := m.server.Tokens.Check(t.Context(), tokens[name], token.DRF)
+		if err == nil {
+			return m.user(name).Epoch == found.Epoch
+		}
+		if !errors.Is(err, token.ErrInvalid) {
+			t.Fatal(err)
+		}
+		return false
+	}
+	m.imports(0)
+	ann := m.user("ann")
+	found, err := m.server.Tokens.List(t.Context(), ann.ID)
+	if err != nil || len(found) != 1 {
+		t.Fatal(found, err)
+	}
+	if err := m.server.Tokens.Revoke(t.Context(), ann.ID, found[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.server.Accounts.RevokeAll(t.Context(), m.user("bob").ID); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"cy", "dan"} {
+		m.site.Run(t, "set_password", map[string]any{"name": name, "password": better}, nil)
+	}
+	if err := m.server.Accounts.SetPassword(t.Context(), m.user("cy").ID, "one more horse battery staple"); err != nil {
+		t.Fatal(err)
+	}
+	for round := range 2 {
+		m.imports(0)
+		for _, name := range []string{"ann", "bob", "cy"} {
+			if lives(name) {
+				t.Errorf("after %d imports the token of %s is back", round+1, name)
+			}
+		}
+		if !lives("dan") {
+			t.Errorf("after %d imports the token of dan has ended, though only the password is new", round+1)
+		}
+	}
 }
 
 // User IDs are the same small numbers in every Django.

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 // ImportedUser is a user of another program to import.
@@ -33,14 +34,22 @@ type ImportResult struct {
 // Importer is an [account.Store] that can import the users of other programs.
 type Importer interface {
 	// Import imports users, all in one atomic step, and returns the result for each. A user from an earlier import gets what
-	// has changed there since then; a new password or a changed IsActive changes the epoch. A user whose ID is in use is
-	// deferred, unless later is set. Groups must exist. Before it commits, Import calls agree, unless it is nil: if agree
+	// has changed there since then; a new password or a changed IsActive changes the epoch, and the user's tokens of [ImportedTokenData]
+	// that have not ended get the new one. A user whose ID is in use is deferred, unless later is set. Groups must exist. Before it commits, Import calls agree, unless it is nil: if agree
 	// fails, nothing is written, and Import returns the error with the results that would have been.
 	Import(ctx context.Context, users []ImportedUser, later bool, agree func([]ImportResult) error) ([]ImportResult, error)
 
 	// Imports returns the IDs here of all users imported from a source, by their IDs there, without users deleted here.
 	Imports(ctx context.Context, source string) (map[string]string, error)
+
+	// ImportToken adds a token, whose Data is [ImportedTokenData], unless it was added before: one that has ended here since stays ended. Only
+	// one that has expired, and was therefore deleted, is added again. It reports whether it has added the token, or with dry, which
+	// writes nothing, whether it would.
+	ImportToken(ctx context.Context, r *token.Record, dry bool) (added bool, err error)
 }
+
+// ImportedTokenData is the Data of tokens that were imported from a source.
+func ImportedTokenData(source string) []byte { return []byte("imported: " + source) }
 
 // part is a group of fields that is imported independently: a part that hasn't changed there doesn't overwrite what has
 // changed here.

@@ -4,7 +4,7 @@
 //		storetest.Run(t, func(t *testing.T) storetest.Stores { return open(t) })
 //	}
 //
-// An implementation of a single interface runs [Sessions], [Accounts], [JoinedView], [Tokens], [Throttles], [Sealed], [Audit], [Factors],
+// An implementation of a single interface runs [Sessions], [Accounts], [JoinedView], [Tokens], [Imports], [Throttles], [Sealed], [Audit], [Factors],
 // [Signins], [Links], [Grants], [Mail], [Joins] or [Webhooks]. Run leaves out the cases of stores that may be nil and are. Each case is
 // a subtest that is named with a sentence, gets an empty store, and logs the broken promise when it fails.
 //
@@ -55,6 +55,11 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 	t.Run("tokens", func(t *testing.T) {
 		Tokens(t, func(t *testing.T) token.Store { return open(t).Tokens })
 	})
+	if _, imports := open(t).Accounts.(store.Importer); imports {
+		t.Run("imports", func(t *testing.T) {
+			Imports(t, func(t *testing.T) store.Set { return open(t).Set })
+		})
+	}
 	t.Run("throttles", func(t *testing.T) {
 		Throttles(t, func(t *testing.T) throttle.Store { return open(t).Throttles })
 	})

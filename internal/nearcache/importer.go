@@ -7,12 +7,13 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache/fence"
 	"github.com/cloakroom-auth/cloakroom/store"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 // How many users are changed behind one fence, which doesn't hold for long: first a few, twice as many after each step that took less
 // than a twelfth of that, and half as many after one that took longer. A notice has room for the most.
 const (
-	fencedFirst, fencedMost = 25, 200
+	fencedFirst, fencedMost = 25, 100
 	fencedQuickly           = fence.BlockFor / 12
 )
 
@@ -91,14 +92,22 @@ func (i importer) behind(
 	})
 }
 
-// changed returns the keys of the changed users that are not fenced.
+// ImportToken is not fenced: a new token takes nothing away.
+func (i importer) ImportToken(ctx context.Context, r *token.Record, dry bool) (added bool, err error) {
+	defer i.cache.forget(fence.Key{Kind: fence.Token, Sum: fence.IDSum(r.ID)})
+	return i.Importer.ImportToken(ctx, r, dry)
+}
+
+// changed returns the keys of the changed users, and of their tokens, that are not fenced.
 func changed(results []store.ImportResult, fenced []fence.Key) (keys []fence.Key) {
 	for _, r := range results {
 		if !r.Changed {
 			continue
 		}
-		if k := accountKey(r.User.ID); !slices.Contains(fenced, k) {
-			keys = append(keys, k)
+		for _, k := range []fence.Key{accountKey(r.User.ID), tokensOf(r.User.ID)} {
+			if !slices.Contains(fenced, k) {
+				keys = append(keys, k)
+			}
 		}
 	}
 	return keys

@@ -19,6 +19,7 @@ type accounts struct {
 	resets      resets
 	imports     imports
 	joins       joins
+	tokens      *tokens // of the same database
 
 	load                                                   *userQuery
 	find                                                   rowQuery

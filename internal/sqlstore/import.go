@@ -231,7 +231,7 @@ func (a *accounts) importUser(t tx, in store.ImportedUser, f *former, later bool
 func (a *accounts) takenBy(t tx, u *account.User, mine int64) (string, error) {
 	for _, l := range logins(u) {
 		var owner int64
-		err := t.queryRow(a.imports.owner, l.key).Scan(&owner)
+		err := t.queryRow(a.imports.owner, a.dialect.Bytes(l.key)).Scan(&owner)
 		if errors.Is(err, sql.ErrNoRows) || err == nil && owner == mine {
 			continue
 		}
@@ -267,10 +267,24 @@ func (a *accounts) reimport(t tx, in store.ImportedUser, f *former, k imported, 
 	if r.Changed {
 		r.User, err = a.replace(t, k.id, before, next)
 	}
+	if err == nil && next.Epoch != before.Epoch {
+		err = a.tokens.moveImported(t, next, before.Epoch, in.Source)
+	}
 	if err == nil {
 		_, err = t.exec(a.imports.put, in.Source, in.ID, k.id, in.Fingerprint(r.Conflict), sum)
 	}
 	return r, err
+}
+
+// moveImported gives the tokens that were imported from a source the new epoch of their user: there they outlive a change of the password.
+// One with another epoch than the former has ended here.
+func (s *tokens) moveImported(t tx, u *account.User, former, source string) error {
+	text := s.dialect.Bytes
+	_, err := t.exec(s.move, text(u.Epoch), newVersion(), text(u.ID), text(former), store.ImportedTokenData(source))
+	if err != nil {
+		return fmt.Errorf("move the tokens of a user: %w", err)
+	}
+	return nil
 }
 
 // replace writes a changed user, and returns the user as stored. What the rights give is read again only if they have changed.

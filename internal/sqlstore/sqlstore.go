@@ -113,10 +113,10 @@ type DB struct {
 // they prepare. The caller closes them.
 func New(read, write *sql.DB, d Dialect) *DB {
 	p := &queries{read: read, write: write, dialect: d}
-	accounts, factors, outbox := newAccounts(p), newFactors(p), newOutbox(p)
-	accounts.joins = joins{factors, outbox}
+	accounts, tokens, factors, outbox := newAccounts(p), newTokens(p), newFactors(p), newOutbox(p)
+	accounts.joins, accounts.tokens = joins{factors, outbox}, tokens
 	db := &DB{Set: store.Set{
-		Sessions: newSessions(p, accounts), Accounts: accounts, Tokens: newTokens(p), Throttles: newThrottles(p),
+		Sessions: newSessions(p, accounts), Accounts: accounts, Tokens: tokens, Throttles: newThrottles(p),
 		Sealed: newKeys(p), Audit: newEvents(p), Factors: factors, Signins: newSignins(p), Links: newLinks(p), Grants: newGrants(p),
 		Mail: outbox, Webhooks: newWebhooks(p),
 	}, health: newHealth(p)}
