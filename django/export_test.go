@@ -20,6 +20,9 @@ import (
 // SetPage sets how many users are copied in one step.
 func (i *Import) SetPage(users int) { i.page = users }
 
+// Indexed returns how many rows the index knows. No other call may be in progress.
+func (db *DB) Indexed() int { return len(db.index.rows) }
+
 // Sign returns session_data that holds a JSON object, signed at a time.
 func (k Keys) Sign(object string, at int64) (string, error) {
 	payload, err := pack([]byte(object))

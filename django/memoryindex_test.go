@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -57,6 +59,36 @@ func leadsTo(ctx context.Context, s session.Store, former, id session.ID) error 
 		err = fmt.Errorf("%d sessions found by a former ID", len(found))
 	}
 	return err
+}
+
+// A table may have millions of rows. A sign-out that finds its row reads no other, and one whose session has another key by then finds
+// that among all.
+func TestASignOutReadsItsRowAlone(t *testing.T) {
+	eachIndexed(t, func(t *testing.T, db, other *django.DB) {
+		m := &session.Manager{Store: db.Sessions(), Tickets: django.SessionKeys{}}
+		signsOut := func(r *session.Record) {
+			t.Helper()
+			request := httptest.NewRequestWithContext(t.Context(), "POST", "/", nil)
+			request.AddCookie(&http.Cookie{Name: session.CookieName, Value: string(r.ID[:])})
+			if err := m.SignOut(httptest.NewRecorder(), request); err != nil {
+				t.Fatal(err)
+			}
+		}
+		begun(t, other.Sessions(), "stays")
+		signsOut(begun(t, other.Sessions(), "ends"))
+		if n := db.Indexed(); n != 0 {
+			t.Errorf("%d rows were read", n)
+		}
+		first := begun(t, other.Sessions(), "rotates")
+		if _, err := rotated(t.Context(), other.Sessions(), first); err != nil {
+			t.Fatal(err)
+		}
+		signsOut(first)
+		left, err := other.Sessions().List(t.Context(), session.Query{})
+		if err != nil || len(left) != 1 || left[0].PublicID != "stays" {
+			t.Errorf("%d sessions are left, %v", len(left), err)
+		}
+	})
 }
 
 // waits is a context that tells when a call waits for its end.

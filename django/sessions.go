@@ -134,7 +134,8 @@ func (s *sessions) Replace(ctx context.Context, old, new *session.Record) error 
 		if err := s.insert(ctx, t, r); err != nil {
 			return err
 		}
-		return s.remove(ctx, t, old.ID)
+		_, err = s.remove(ctx, t, old.ID)
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("replace session: %w", err)
@@ -153,9 +154,8 @@ func (s *sessions) update(ctx context.Context, q querier, r row, read string) er
 	return err
 }
 
-func (s *sessions) remove(ctx context.Context, q querier, id session.ID) error {
-	_, err := q.ExecContext(ctx, `DELETE FROM `+s.table()+` WHERE session_key = $1`, string(id[:]))
-	return err
+func (s *sessions) remove(ctx context.Context, q querier, id session.ID) (int, error) {
+	return affected(q.ExecContext(ctx, `DELETE FROM `+s.table()+` WHERE session_key = $1`, string(id[:])))
 }
 
 func (s *sessions) Touch(ctx context.Context, uses []session.LastUse) error {
@@ -211,10 +211,17 @@ func (s *sessions) touch(ctx context.Context, t *sql.Tx, use session.LastUse) er
 }
 
 func (s *sessions) Delete(ctx context.Context, id session.ID) error {
-	if err := s.db().explained(ctx, s.remove(ctx, s.write, id)); err != nil {
-		return fmt.Errorf("delete session: %w", err)
+	_, err := s.Remove(ctx, id)
+	return err
+}
+
+// Remove implements removal.Remover. Who knows that the row was there needn't look for the session among all rows.
+func (s *sessions) Remove(ctx context.Context, id session.ID) (removed bool, err error) {
+	n, err := s.remove(ctx, s.write, id)
+	if err := s.db().explained(ctx, err); err != nil {
+		return false, fmt.Errorf("delete session: %w", err)
 	}
-	return nil
+	return n > 0, nil
 }
 
 // DeleteExpired also removes expired anonymous sessions, as manage.py clearsessions does.

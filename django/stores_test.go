@@ -13,6 +13,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
 	"github.com/cloakroom-auth/cloakroom/internal/pgserver"
+	"github.com/cloakroom-auth/cloakroom/internal/removal"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/storetest"
 )
@@ -206,6 +207,10 @@ func (a *anyRecords) Touch(ctx context.Context, uses []session.LastUse) error {
 
 func (a *anyRecords) Delete(ctx context.Context, id session.ID) error {
 	return a.Store.Delete(ctx, a.key(id))
+}
+
+func (a *anyRecords) Remove(ctx context.Context, id session.ID) (removed bool, err error) {
+	return removal.Remove(ctx, a.Store, a.key(id))
 }
 
 func (a *anyRecords) DeleteUser(ctx context.Context, user string, except session.ID) (int, error) {
