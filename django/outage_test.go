@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
 	"github.com/cloakroom-auth/cloakroom/internal/faultproxy"
@@ -166,4 +167,25 @@ func TestRowsThatRowSecurityHidesAreAnOutage(t *testing.T) {
 	if _, err := django.Open(t.Context(), config); err == nil || !strings.Contains(err.Error(), "row security") {
 		t.Errorf("opened anew: %v, want an error about row security", err)
 	}
+}
+
+// An ID can be made up by a stranger, in a link for a new password, and be too great for the column.
+func TestANumberThatNoUserCanHaveIsNoOutage(t *testing.T) {
+	t.Attr("threat", "L04")
+	each(t, func(t *testing.T, address func(t testing.TB) string) {
+		database := address(t)
+		djangoserver.New(t, djangoserver.Config{Database: database, Keys: keys})
+		db := opened(t, django.Config{Database: database, Keys: keys})
+		for _, id := range []string{"2147483647", "2147483648", "99999999999", "999999999999999999", "9999999999999999999"} {
+			if u, err := db.Accounts().Load(t.Context(), id); !errors.Is(err, account.ErrNotFound) {
+				t.Errorf("user %s is %+v, %v", id, u, err)
+			}
+			if found, err := db.Accounts().List(t.Context(), account.Query{After: id}); len(found) > 0 || err != nil {
+				t.Errorf("after user %s there are %d users, %v", id, len(found), err)
+			}
+			if n, err := db.Sessions().DeleteUser(t.Context(), id, session.ID{}); n != 0 || err != nil {
+				t.Errorf("user %s had %d sessions, %v", id, n, err)
+			}
+		}
+	})
 }

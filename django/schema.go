@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -150,7 +151,7 @@ var errNoKey = errors.New("not a primary key")
 // key returns a user's ID as the database has it. It accepts only the spelling that Django itself gives an ID.
 func (db *DB) key(id string) (string, error) {
 	if !db.schema.uuid {
-		if id == "" || strings.ContainsRune(id, 0) || db.schema.users.integer(db.config.UserKey) && !decimal(id) {
+		if id == "" || strings.ContainsRune(id, 0) || db.schema.users.integer(db.config.UserKey) && !db.numbersUser(id) {
 			return "", errNoKey
 		}
 		return id, nil
@@ -173,6 +174,20 @@ func (db *DB) id(key string) string {
 }
 
 func (t table) integer(column string) bool { return strings.Contains(t.columns[column], "int") }
+
+// numbersUser reports whether an ID is a number that the column of users' keys can hold. PostgreSQL would refuse a statement with a greater
+// one, which would look like an outage.
+func (db *DB) numbersUser(id string) bool {
+	if !decimal(id) {
+		return false
+	}
+	bits := 64
+	if db.dialect.postgres {
+		bits = map[string]int{"smallint": 16, "integer": 32, "bigint": 64}[db.schema.users.columns[db.config.UserKey]]
+	}
+	_, err := strconv.ParseInt(id, 10, bits)
+	return err == nil
+}
 
 // decimal accepts a positive number below 10^18 without leading zeros.
 func decimal(s string) bool {
