@@ -104,11 +104,17 @@ func (s *Service) id(kind Kind, text string) (ID, bool) {
 	return Hash(kind, text)
 }
 
-// Create creates a token and returns its text, which is not stored. [ErrLimit]; [ErrEpochChanged] if the Store finds that
-// the account has another epoch. A Store that doesn't check this stores a token that has already ended.
+// Create creates a token of the kind [DRF], [Knox] or [Personal] and returns its text, which is not stored. [ErrLimit];
+// [ErrEpochChanged] if the Store finds that the account has another epoch. A Store that doesn't check this stores a token that has
+// already ended.
 func (s *Service) Create(ctx context.Context, n Params) (text string, t *Token, err error) {
-	if n.User == "" || n.Epoch == "" {
+	switch {
+	case n.User == "" || n.Epoch == "":
 		return "", nil, errors.New("token: Create needs User and Epoch")
+	case n.Kind != DRF && n.Kind != Knox && n.Kind != Personal:
+		return "", nil, fmt.Errorf("token: Create makes no text for the kind %q: give DRF, Knox or Personal", n.Kind)
+	case n.TTL < 0:
+		return "", nil, fmt.Errorf("token: Create got the TTL %v, which is over already; 0 is for ever", n.TTL)
 	}
 	if s.Existing != nil {
 		if text, err = s.Existing(ctx, n); err != nil {

@@ -35,6 +35,21 @@ func made(t testing.TB, s *token.Service, n token.Params) (string, *token.Token)
 
 var allKinds = []token.Kind{token.DRF, token.Knox, token.Personal}
 
+// TestParamsThatMakeNoTokenAreRefused: what is left of a time that is over is negative, and is not for ever.
+func TestParamsThatMakeNoTokenAreRefused(t *testing.T) {
+	for want, n := range map[string]token.Params{
+		"User and Epoch":  {Kind: token.Personal, User: "1"},
+		`the kind ""`:     {User: "1", Epoch: "e"},
+		`the kind "mine"`: {User: "1", Epoch: "e", Kind: "mine"},
+		`the kind "jti"`:  {User: "1", Epoch: "e", Kind: token.UsedJTI},
+		"the TTL -1s":     {User: "1", Epoch: "e", Kind: token.Knox, TTL: -time.Second},
+	} {
+		if text, _, err := newService().Create(t.Context(), n); err == nil || text != "" || !strings.Contains(err.Error(), want) {
+			t.Errorf("Create(%+v) = %q, %v; want %s", n, text, err, want)
+		}
+	}
+}
+
 func TestEachKindHasTheFormThatItsClientsKnow(t *testing.T) {
 	for kind, form := range map[token.Kind]string{
 		token.DRF:      `^[0-9a-f]{40}$`,
