@@ -21,7 +21,8 @@ type Message struct {
 }
 
 // Sender passes messages on. Send returns nil once the next server is responsible for the message. A *[RefusedError] is a refusal
-// that another attempt wouldn't change; after any other error the message is sent again later.
+// that another attempt wouldn't change; after any other error, or a panic, the message is sent again later. Send is called for one
+// message at a time in a process, and its context ends after 80 seconds.
 type Sender interface {
 	Send(ctx context.Context, m *Message) error
 }

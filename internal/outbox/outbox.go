@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	randv2 "math/rand/v2"
+	"runtime/debug"
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
@@ -285,8 +286,14 @@ func (s *Service) open(ctx context.Context, q *mail.Queued) (letter, error) {
 	return l, nil
 }
 
-// send passes a message on. If the server stops meanwhile, it may take a little longer: its fate would be unknown otherwise.
-func (s *Service) send(ctx context.Context, m *mail.Message) error {
+// send passes a message on. If the server stops meanwhile, it may take a little longer: its fate would be unknown otherwise. A panic of
+// a program's own Sender is an error: it would end the process, and the next one again, as long as the message is in the database.
+func (s *Service) send(ctx context.Context, m *mail.Message) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the sender panicked: %v\n%s", p, debug.Stack())
+		}
+	}()
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendFor)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(stopFor, cancel) })

@@ -220,6 +220,27 @@ func TestATemporaryRefusalIsTriedAgain(t *testing.T) {
 	})
 }
 
+func TestASenderThatPanicsIsTriedAgain(t *testing.T) {
+	alone(t, func(t *testing.T, b *box) {
+		b.relay.answer = func(n int, _ context.Context) error {
+			if n == 0 {
+				panic("no such template")
+			}
+			return nil
+		}
+		b.put(t, 4*time.Hour)
+		stop := b.run(t)
+		time.Sleep(time.Hour)
+		stop()
+		if n := len(b.relay.all()); n != 2 || b.waiting(t) != 0 || !strings.HasPrefix(b.events(t), "mail_sent") {
+			t.Errorf("%d attempts; %d messages wait; the events are %s", n, b.waiting(t), b.events(t))
+		}
+		if text := b.log.String(); !strings.Contains(text, "no such template") || !strings.Contains(text, "outbox_test.go") {
+			t.Errorf("the log doesn't say what has panicked, and where:\n%s", text)
+		}
+	})
+}
+
 func TestARefusedMessageIsDropped(t *testing.T) {
 	alone(t, func(t *testing.T, b *box) {
 		b.relay.answer = func(int, context.Context) error {
