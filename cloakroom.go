@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -87,6 +88,7 @@ type Server struct {
 
 	passkeyDomain string // "": there are no passkeys
 
+	running atomic.Bool    // Run is
 	closers []func() error // called by Close, the last one first
 }
 
@@ -500,7 +502,8 @@ func hsts(secure, subDomains bool) string {
 }
 
 // Handler answers Cloakroom's routes and passes every other request to next, which learns from package auth who sends it. If
-// next is nil, Config.App and Config.Upstreams answer. Handler can be called more than once.
+// next is nil, Config.App and Config.Upstreams answer, by Config.Rules; a program that has handlers besides passes to Handler(nil) what
+// is left: mux.Handle("/", srv.Handler(nil)). Handler can be called more than once.
 func (s *Server) Handler(next http.Handler) http.Handler {
 	if next == nil && s.gateway.Serves() {
 		next = s.gateway
@@ -508,8 +511,14 @@ func (s *Server) Handler(next http.Handler) http.Handler {
 	return s.api.Handler(next)
 }
 
-// Run does the background work, such as deleting expired sessions, until ctx ends. Run it once.
+// Run does the background work until ctx ends, and then returns nil. Without it no mail is sent, no webhook is called, no event reaches
+// OnEvent, event streams tell nothing, events of the audit log wait in memory until Close, and nothing that has expired is deleted; checks
+// of sessions are right all the same. A second Run at the same time is an error.
 func (s *Server) Run(ctx context.Context) error {
+	if !s.running.CompareAndSwap(false, true) {
+		return errors.New("the server's Run is running already: call it once")
+	}
+	defer s.running.Store(false)
 	g, ctx := errgroup.WithContext(ctx)
 	if err := s.PublishURL(ctx); err != nil && ctx.Err() == nil {
 		s.Log.LogAttrs(ctx, slog.LevelWarn, "commands on this database need --url", slog.Any("error", err))

@@ -2,7 +2,10 @@ package cloakroom_test
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/cloakroom-auth/cloakroom"
+	"github.com/cloakroom-auth/cloakroom/auth"
+	"github.com/cloakroom-auth/cloakroom/cloakroomtest"
 	"github.com/cloakroom-auth/cloakroom/memory"
 )
 
@@ -55,6 +60,93 @@ func TestNumbersThatMakeNoSenseAreRefused(t *testing.T) {
 	_, err := cloakroom.New(t.Context(), cloakroom.Config{Data: t.TempDir(), Ping: func(context.Context) error { return nil }})
 	if err == nil || !strings.HasPrefix(err.Error(), "Config.Ping is for Config.Stores alone") {
 		t.Errorf("Ping without Stores: %v", err)
+	}
+}
+
+// TestAnAddressOfAnotherProgramsFormMakesNoFile, such as one in the working directory, or in the root directory.
+func TestAnAddressOfAnotherProgramsFormMakesNoFile(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, db := range []string{
+		"sqlite::memory:", "sqlite://cloakroom.db", "sqlite:///cloakroom.db", "sqlite:file:cloakroom.db", "sqlite:", "cloakroom.db",
+		"django+sqlite::memory:", "django+sqlite:///db.sqlite3",
+	} {
+		_, err := cloakroom.New(t.Context(), cloakroom.Config{DB: db, Log: slog.New(slog.DiscardHandler)})
+		if err == nil || !strings.Contains(err.Error(), "sqlite:PATH") {
+			t.Errorf("New with the database %s: %v", db, err)
+		}
+	}
+	if made, err := os.ReadDir("."); err != nil || len(made) > 0 {
+		t.Errorf("New made %v, %v", made, err)
+	}
+}
+
+// TestASecondRunIsAnError: two would send each mail twice.
+func TestASecondRunIsAnError(t *testing.T) {
+	srv, _ := assembled(t, cloakroom.Config{Stores: &memory.New().Set})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 2)
+	for range 2 {
+		go func() { ended <- srv.Run(ctx) }()
+	}
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "already") { // the other runs on
+		t.Errorf("two Runs: %v", err)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("the first Run: %v", err)
+	}
+	again, end := context.WithCancel(t.Context())
+	end()
+	if err := srv.Run(again); err != nil {
+		t.Errorf("a Run after the first: %v", err)
+	}
+}
+
+// TestOwnHandlersAndTheAppGoTogether as docs/go.md shows it.
+func TestOwnHandlersAndTheAppGoTogether(t *testing.T) {
+	app := t.TempDir()
+	if err := os.WriteFile(filepath.Join(app, "index.html"), []byte("the app"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := cloakroomtest.New(t, cloakroom.Config{App: app, Rules: []string{"signed-in /orders"}})
+	mux := http.NewServeMux()
+	mux.Handle("/api/orders", auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who, _ := auth.FromContext(r.Context())
+		fmt.Fprint(w, "the orders of ", who.User.Username)
+	})))
+	mux.Handle("/", s.Server.Handler(nil))
+	s.Handle(mux)
+	ada := s.Client("ada")
+	for _, c := range []struct {
+		who          *http.Client
+		method, path string
+		want         string
+	}{
+		{s.Visitor(), "GET", "/", "200 the app"},
+		{s.Visitor(), "GET", "/basket/7", "200 the app"},
+		{s.Visitor(), "GET", "/orders", "401 "},
+		{ada, "GET", "/orders", "200 the app"},
+		{s.Visitor(), "GET", "/api/orders", "401 "},
+		{ada, "GET", "/api/orders", "200 the orders of ada"},
+		{ada, "POST", "/api/orders", "200 the orders of ada"},
+		{ada, "GET", "/api/none", "404 "},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), c.method, s.URL+c.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.want == "200 the app" { // a browser that goes to a page
+			r.Header.Set("Accept", "text/html")
+		}
+		answer, err := c.who.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(answer.Body)
+		_ = answer.Body.Close()
+		if got := fmt.Sprint(answer.StatusCode, " ", string(body)); !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s %s: %s; want %s", c.method, c.path, got, c.want)
+		}
 	}
 }
 

@@ -80,6 +80,11 @@ func (c *Config) djangoEngine() (engine, error) {
 	if !theirs || file && path == "" || !file && !server {
 		return nil, errNotDjango
 	}
+	if file {
+		if _, err := parseSQLite(address); err != nil {
+			return nil, err
+		}
+	}
 	if c.Django.SecretKeyFile == "" {
 		return nil, errors.New("Config.DB is Django's: its SECRET_KEY is needed, in a file that Config.Django.SecretKeyFile names")
 	}

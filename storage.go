@@ -306,8 +306,14 @@ type sqliteFile string
 
 func parseSQLite(address string) (engine, error) {
 	path := strings.TrimPrefix(address, "sqlite:")
-	if path == "" {
+	switch {
+	case path == "":
 		return nil, errors.New("Config.DB sqlite: names no file; give sqlite:PATH")
+	case path == ":memory:":
+		return nil, errors.New("Config.DB sqlite::memory: is no file, and a database in memory would forget every user; give sqlite:PATH, " +
+			"and in a test of a Go program use package cloakroomtest")
+	case strings.HasPrefix(path, "//"), strings.HasPrefix(path, "file:"):
+		return nil, errors.New("Config.DB is sqlite: and a path, not a URL; give sqlite:PATH, such as sqlite:/var/lib/cloakroom/cloakroom.db")
 	}
 	return sqliteFile(path), nil
 }
