@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -228,7 +229,7 @@ func loaded(u *account.User, err error) (*account.User, error) {
 // FindLogin returns the user with this name, byte for byte, or else with its NFKC form, which is what Django's sign-in form
 // makes of a name.
 func (a *accounts) FindLogin(ctx context.Context, name string) (*account.User, error) {
-	if name == "" || strings.ContainsRune(name, 0) {
+	if name == "" || !isText(name) {
 		return nil, account.ErrNotFound
 	}
 	where := ` WHERE u.` + quote(a.config.UserLogin) + ` = $1`
@@ -244,7 +245,7 @@ func (a *accounts) Find(ctx context.Context, key string) (*account.User, error) 
 	if u, err := a.FindLogin(ctx, key); !errors.Is(err, account.ErrNotFound) {
 		return u, err
 	}
-	if strings.ContainsRune(key, 0) {
+	if !isText(key) {
 		return nil, account.ErrNotFound
 	}
 	found, err := a.loadMany(ctx, ` WHERE lower(u.`+quote(a.config.UserLogin)+`) = lower($1) LIMIT 2`, key)
@@ -267,6 +268,9 @@ func (a *accounts) loadMany(ctx context.Context, where string, args ...any) ([]*
 }
 
 func (a *accounts) List(ctx context.Context, q account.Query) ([]*account.User, error) {
+	if !isText(q.Search) || !isText(q.Group) || q.Group != "" && a.schema.groups == "" {
+		return nil, ctx.Err()
+	}
 	key := `u.` + quote(a.config.UserKey)
 	where, args := ` WHERE true`, []any{}
 	if q.After != "" {
@@ -281,6 +285,11 @@ func (a *accounts) List(ctx context.Context, q account.Query) ([]*account.User, 
 		args = append(args, "%"+strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(q.Search)+"%")
 		where += fmt.Sprintf(` AND %s LIKE lower(CAST($%d AS TEXT)) ESCAPE '\'`, a.searchedText(), len(args))
 	}
+	if q.Group != "" {
+		args = append(args, q.Group)
+		where += fmt.Sprintf(` AND EXISTS (SELECT 1 FROM %s m JOIN auth_group g ON g.id = m.group_id WHERE m.%s = %s AND g.name = $%d)`,
+			quote(a.schema.groups), quote(a.schema.member), key, len(args))
+	}
 	if q.Superusers {
 		where += ` AND u.` + quote("is_superuser")
 	}
@@ -290,6 +299,9 @@ func (a *accounts) List(ctx context.Context, q account.Query) ([]*account.User, 
 	}
 	return a.loadMany(ctx, where, args...)
 }
+
+// isText reports whether a text can be in a column. PostgreSQL would refuse a statement with another, which would look like an outage.
+func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
 // searchedText is the expression of the text that a search goes through.
 func (a *accounts) searchedText() string {

@@ -80,7 +80,7 @@ func (t accountTx) SpendLink(string, account.SignUpByLink) error {
 
 // groupID returns the ID of a group and locks its row until the transaction ends.
 func (t accountTx) groupID(name string) (int64, error) {
-	if t.schema.groups == "" {
+	if t.schema.groups == "" || !isText(name) {
 		return 0, account.ErrNotFound
 	}
 	return t.number(t.ctx, t.tx, account.ErrNotFound, `SELECT id FROM auth_group WHERE name = $1`+t.dialect.lock, name)

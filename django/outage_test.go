@@ -169,6 +169,35 @@ func TestRowsThatRowSecurityHidesAreAnOutage(t *testing.T) {
 	}
 }
 
+// A text can be made up by a stranger, and be none that a column can hold.
+func TestATextThatNoColumnHoldsIsNoOutage(t *testing.T) {
+	t.Attr("threat", "L04")
+	each(t, func(t *testing.T, address func(t testing.TB) string) {
+		database := address(t)
+		djangoserver.New(t, djangoserver.Config{Database: database, Keys: keys})
+		db := opened(t, django.Config{Database: database, Keys: keys})
+		for _, text := range []string{"a\x00b", "\xff", "a\xc3"} {
+			_, load := db.Accounts().Load(t.Context(), text)
+			_, find := db.Accounts().Find(t.Context(), text)
+			_, login := db.FindLogin(t.Context(), text)
+			group := db.Accounts().DeleteGroup(t.Context(), text)
+			for what, err := range map[string]error{"Load": load, "Find": find, "FindLogin": login, "DeleteGroup": group} {
+				if !errors.Is(err, account.ErrNotFound) {
+					t.Errorf("%s(%q): %v", what, text, err)
+				}
+			}
+			for _, q := range []account.Query{{Search: text}, {Group: text}, {After: text}} {
+				if found, err := db.Accounts().List(t.Context(), q); len(found) > 0 || err != nil {
+					t.Errorf("%+v: %d users, %v", q, len(found), err)
+				}
+			}
+			if found, err := db.Resets().FindAddress(t.Context(), text, 5); len(found) > 0 || err != nil {
+				t.Errorf("%q: %d users with the address, %v", text, len(found), err)
+			}
+		}
+	})
+}
+
 // An ID can be made up by a stranger, in a link for a new password, and be too great for the column.
 func TestANumberThatNoUserCanHaveIsNoOutage(t *testing.T) {
 	t.Attr("threat", "L04")

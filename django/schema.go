@@ -151,7 +151,7 @@ var errNoKey = errors.New("not a primary key")
 // key returns a user's ID as the database has it. It accepts only the spelling that Django itself gives an ID.
 func (db *DB) key(id string) (string, error) {
 	if !db.schema.uuid {
-		if id == "" || strings.ContainsRune(id, 0) || db.schema.users.integer(db.config.UserKey) && !db.numbersUser(id) {
+		if id == "" || !isText(id) || db.schema.users.integer(db.config.UserKey) && !db.numbersUser(id) {
 			return "", errNoKey
 		}
 		return id, nil

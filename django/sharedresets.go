@@ -24,7 +24,7 @@ func (r *sharedResets) FindAddress(ctx context.Context, address string, limit in
 	if r.accounts.loginIsEmail() {
 		column = r.accounts.config.UserLogin
 	}
-	if strings.ContainsRune(address, 0) || !r.accounts.schema.users.has(column) {
+	if !isText(address) || !r.accounts.schema.users.has(column) {
 		return nil, nil
 	}
 	return r.accounts.loadMany(ctx, ` WHERE lower(u.`+quote(column)+`) = lower($1) ORDER BY u.`+quote(r.accounts.config.UserKey)+` LIMIT $2`, address, limit)
