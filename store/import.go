@@ -33,10 +33,11 @@ type ImportResult struct {
 
 // Importer is an [account.Store] that can import the users of other programs.
 type Importer interface {
-	// Import imports users, all in one atomic step, and returns the result for each. A user from an earlier import gets what
-	// has changed there since then; a new password or a changed IsActive changes the epoch, and the user's tokens of [ImportedTokenData]
-	// that have not ended get the new one. A user whose ID is in use is deferred, unless later is set. Groups must exist. Before it commits, Import calls agree, unless it is nil: if agree
-	// fails, nothing is written, and Import returns the error with the results that would have been.
+	// Import imports users, all in one atomic step, and returns the result for each. A user from an earlier import gets what has changed
+	// there since then, but no password if it was taken away here; a new password or a changed IsActive changes the epoch, and the user's
+	// tokens of [ImportedTokenData] that have not ended get the new one. A user whose ID is in use is deferred, unless later is set.
+	// Groups must exist. Before it commits, Import calls agree, unless it is nil: if agree fails, nothing is written, and Import returns
+	// the error with the results that would have been.
 	Import(ctx context.Context, users []ImportedUser, later bool, agree func([]ImportResult) error) ([]ImportResult, error)
 
 	// Imports returns the IDs here of all users imported from a source, by their IDs there, without users deleted here.

@@ -67,6 +67,37 @@ var importCases = []testCase[store.Set]{
 		},
 	},
 	{
+		"a password that was taken away here does not come back", "no password if it was taken away here",
+		func(t *testing.T, s store.Set) {
+			u := user("ann")
+			u.Password = "!there"
+			imports(t, s, u)
+			u.Password = "hash"
+			ann := imports(t, s, u).User
+			if ann.Password != "hash" {
+				t.Fatalf("a first password there is %q here", ann.Password)
+			}
+			for _, unusable := range []string{"!here", ""} {
+				taken := alters(t, s.Accounts, ann.ID, func(u *account.User) { u.Password, u.Epoch = unusable, u.Epoch+"." })
+				u.Password, u.FirstName = u.Password+"x", u.FirstName+"x"
+				if r := imports(t, s, u); r.User.Password != unusable || r.User.Epoch != taken.Epoch || r.User.FirstName != u.FirstName {
+					t.Fatalf("%+v", r.User)
+				}
+				if again := imports(t, s, u); again.Changed {
+					t.Fatalf("%+v", again)
+				}
+			}
+			alters(t, s.Accounts, ann.ID, func(u *account.User) { u.Password = "chosen here" })
+			if r := imports(t, s, u); r.User.Password != "chosen here" {
+				t.Fatalf("%+v", r.User)
+			}
+			u.Password = "chosen there"
+			if r := imports(t, s, u); r.User.Password != u.Password {
+				t.Fatalf("%+v", r.User)
+			}
+		},
+	},
+	{
 		"tokens that were imported go along with a new password, and none that has ended", "the user's tokens of ImportedTokenData that have not ended get the new one",
 		func(t *testing.T, s store.Set) {
 			u := user("ann")

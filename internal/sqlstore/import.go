@@ -138,6 +138,13 @@ type imported struct {
 	state, password []byte
 }
 
+// withheld reports whether a user has no password because it was taken away here: from a compromised account, for example, which those who
+// know the one at the source must not enter again.
+func (k imported) withheld(u *account.User) bool {
+	sum := sha256.Sum256([]byte(u.Password))
+	return !u.HasPassword() && !bytes.Equal(k.password, sum[:])
+}
+
 // former is what was stored about some users of a source before this import came to them.
 type former struct {
 	source string
@@ -257,7 +264,7 @@ func (a *accounts) reimport(t tx, in store.ImportedUser, f *former, k imported, 
 	if r.Conflict, err = a.keepNames(t, next, before, k.id); err != nil {
 		return r, err
 	}
-	if !bytes.Equal(k.password, sum) {
+	if !bytes.Equal(k.password, sum) && !k.withheld(before) {
 		next.Password, next.Epoch = in.User.Password, rand.Text()
 	}
 	if next.IsActive != before.IsActive {
