@@ -19,6 +19,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/postgres"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/throttle"
+	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 // spoilt opens an empty database through a network that the test disturbs. url leads to it directly.
@@ -335,4 +336,40 @@ func TestADeadlockIsRetried(t *testing.T) {
 			return count(t, url, `SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`) > 0
 		})
 	}
+}
+
+// TestTheEndOfTokensWaitsForTheirUses: uses are written in the order of IDs. Whoever ends the tokens of a user in another order could wait
+// for a use that waits for them.
+func TestTheEndOfTokensWaitsForTheirUses(t *testing.T) {
+	url := pgserver.Test(t)
+	db := open(t, url)
+	ids := []string{`'\x01'`, `'\x02'`}
+	for _, n := range []byte{2, 1} { // the greater ID is the first row of the table, and the older one
+		must(t, db.Tokens.Create(t.Context(), &token.Record{
+			ID: token.ID{n}, PublicID: strconv.Itoa(int(n)), User: "7", Kind: token.Personal, Created: 10 - int64(n),
+		}, token.Limit{}))
+	}
+	other := connect(t, url)
+	use := func(id string) {
+		t.Helper()
+		if _, err := other.Exec(t.Context(), `UPDATE tokens SET used = 1 WHERE substring(id FROM 1 FOR 1) = `+id+`::bytea`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := other.Exec(t.Context(), `SET deadlock_timeout = '1h'; BEGIN`)
+	must(t, err)
+	use(ids[0])
+	ended := make(chan error, 1)
+	go func() {
+		n, err := db.Tokens.DeleteUser(t.Context(), "7")
+		if err == nil && n != 2 {
+			err = fmt.Errorf("%d tokens were ended", n)
+		}
+		ended <- err
+	}()
+	eventually(t, "the call waits", func() bool { return waiting(t, url) > 0 })
+	use(ids[1])
+	_, err = other.Exec(t.Context(), `COMMIT`)
+	must(t, err)
+	must(t, <-ended)
 }

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/cloakroom-auth/cloakroom/token"
 )
@@ -196,20 +194,8 @@ func (s *tokens) Delete(ctx context.Context, id token.ID) error {
 }
 
 func (s *tokens) DeleteUser(ctx context.Context, user string, kinds ...token.Kind) (int, error) {
-	query, args := `DELETE FROM tokens WHERE user_id = $1`, []any{s.dialect.Bytes(user)}
-	if len(kinds) > 0 {
-		var places []string
-		for _, kind := range kinds {
-			args = append(args, s.dialect.Bytes(string(kind)))
-			places = append(places, "$"+strconv.Itoa(len(args)))
-		}
-		query += ` AND kind IN (` + strings.Join(places, ", ") + `)`
-	}
-	n, err := affected(s.write.ExecContext(ctx, s.dialect.Named(query), args...))
-	if err != nil {
-		return 0, fmt.Errorf("delete tokens of a user: %w", err)
-	}
-	return n, nil
+	n, err := s.DeleteUsers(ctx, []string{user}, kinds...)
+	return n[user], err
 }
 
 func (s *tokens) List(ctx context.Context, q token.Query) ([]*token.Record, error) {
