@@ -177,6 +177,7 @@ func (db *DB) InstallFeed(ctx context.Context) (tables []string, err error) {
 		return nil, err
 	}
 	err = db.alterTables(ctx, func(t *sql.Tx) error {
+		tables = nil
 		if _, err := t.ExecContext(ctx, feedFunctionText()); err != nil {
 			return fmt.Errorf("create the trigger function: %w", err)
 		}

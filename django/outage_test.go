@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/django"
 	"github.com/cloakroom-auth/cloakroom/internal/djangoserver"
@@ -217,4 +219,68 @@ func TestANumberThatNoUserCanHaveIsNoOutage(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Django locks rows in an order of its own, so one of two transactions that wait for each other is rolled back. No caller gets an error.
+func TestADeadlockWithDjangoIsNoOutage(t *testing.T) {
+	t.Attr("threat", "L04")
+	t.Parallel()
+	database := postgresAddress(t)
+	djangoserver.New(t, djangoserver.Config{Database: database, Keys: keys})
+	s := opened(t, django.Config{Database: database, Keys: keys}).Accounts()
+	var users []*account.User
+	for _, name := range []string{"ann", "bob"} {
+		u := &account.User{Username: name, DateJoined: 1, Password: "!", IsActive: true}
+		if err := s.Create(t.Context(), u); err != nil {
+			t.Fatal(err)
+		}
+		users = append(users, u)
+	}
+	theirs, err := pgx.Connect(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer theirs.Close(context.Background())
+	execute := func(statement string, args ...any) {
+		t.Helper()
+		if _, err := theirs.Exec(t.Context(), statement, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	change := func(id string) { execute(`UPDATE auth_user SET first_name = 'Django' WHERE id = $1`, id) }
+	execute(`SET deadlock_timeout = '1h'`)
+	execute(`BEGIN`)
+	change(users[1].ID)
+	done, runs := make(chan error, 1), 0
+	go func() {
+		done <- s.Transact(t.Context(), func(tx account.Tx) error {
+			runs++
+			for _, u := range users {
+				now, err := tx.Load(u.ID)
+				if err != nil {
+					return err
+				}
+				now.LastName = "Lee"
+				if err := tx.Change(now); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}()
+	until(t, "the transaction waits", func() bool {
+		var waits bool
+		err := theirs.QueryRow(t.Context(), `SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waits)
+		return err == nil && waits
+	})
+	change(users[0].ID) // goes on when the other transaction was rolled back
+	execute(`COMMIT`)
+	if err := <-done; err != nil || runs < 2 {
+		t.Errorf("after %d runs: %v", runs, err)
+	}
+	for _, u := range users {
+		if got, err := s.Load(t.Context(), u.ID); err != nil || got.FirstName != "Django" || got.LastName != "Lee" {
+			t.Errorf("%+v, %v", got, err)
+		}
+	}
 }
