@@ -338,8 +338,8 @@ func TestADeadlockIsRetried(t *testing.T) {
 	}
 }
 
-// TestTheEndOfTokensWaitsForTheirUses: uses are written in the order of IDs. Whoever ends the tokens of a user in another order could wait
-// for a use that waits for them.
+// TestTheEndOfTokensWaitsForTheirUses: uses are written in the order of IDs. An end of a user's tokens in another order could wait for a use
+// that waits for it.
 func TestTheEndOfTokensWaitsForTheirUses(t *testing.T) {
 	url := pgserver.Test(t)
 	db := open(t, url)
