@@ -312,7 +312,7 @@ var decided = map[string]any{
 	"invitations":     "not: of other people; of the user, only that they were made, as events",
 
 	"retired": "no user", "groups": "no user", "group_permissions": "no user", "setup": "no user", "counters": "no user: names are hashed with a secret", "sealed": "no user",
-	"health": "no user", "spent": "no user", "outbox": "no user: sealed; the user has got it or gets it within days", "link_logouts": "no user: what providers have ended, for an hour", "webhooks": "no user",
+	"health": "no user", "spent": "no user", "imported_tokens": "no user", "outbox": "no user: sealed; the user has got it or gets it within days", "link_logouts": "no user: what providers have ended, for an hour", "webhooks": "no user",
 	"goose_db_version": "no user", "sqlite_sequence": "no user",
 }
 
