@@ -163,6 +163,7 @@ func TestWrongCommandLines(t *testing.T) {
 		"serve --orign x":                        `prog serve: unknown flag --orign, did you mean "--origin"?`,
 		"serve --leve x":                         `prog serve: unknown flag --leve, did you mean one of "--level", "--levels"?`,
 		"serve a b":                              "prog serve: unexpected argument b",
+		"serve --idle 30d":                       `prog serve: --idle: expected duration but got "30d"; give it in hours: 720h`,
 		"serve --idle 3":                         `prog serve: --idle: expected duration but got "3"; give one such as 90s, 30m or 12h`,
 		"serve --mode none":                      `prog serve: --mode: must be one of "auto", "strict" but got "none"`,
 		"serve --bytes 99999999999999999999":     `prog serve: --bytes: expected a whole number but got "99999999999999999999"`,

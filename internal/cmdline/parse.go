@@ -30,7 +30,7 @@ func (c *Command) Parse(args []string) (*Command, error) {
 		}
 		part := c.command(words[0])
 		if part == nil {
-			return c, suggest("unexpected argument "+words[0], words[0], c.names())
+			return c, Suggest("unexpected argument "+words[0], words[0], c.names())
 		}
 		c, args = part, words[1:]
 	}
@@ -124,7 +124,7 @@ func explain(err error, set *pflag.FlagSet) error {
 		}
 		var names []string
 		set.VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
-		return suggest("unknown flag "+name, name, names)
+		return Suggest("unknown flag "+name, name, names)
 	}
 	return err
 }

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// suggest returns an error about a word that isn't known, with the known words that it may be meant for.
-func suggest(message, word string, known []string) error {
+// Suggest returns an error about a word that isn't known, with the known words that it may be meant for.
+func Suggest(message, word string, known []string) error {
 	var close []string
 	for _, k := range known {
 		if strings.HasPrefix(k, word) || distance(k, word) <= 2 {

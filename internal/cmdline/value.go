@@ -50,6 +50,9 @@ func (v *Value) parse(target reflect.Value, text string) (err error) {
 	switch {
 	case target.Type() == durationType:
 		d, err := time.ParseDuration(text)
+		if days, isDays := daysOf(text); err != nil && isDays {
+			return fmt.Errorf("expected duration but got %q; give it in hours: %dh", text, 24*days)
+		}
 		if err != nil {
 			return fmt.Errorf("expected duration but got %q; give one such as 90s, 30m or 12h", text)
 		}
@@ -123,4 +126,11 @@ func quoted(words []string) string {
 		list = append(list, strconv.Quote(word))
 	}
 	return strings.Join(list, ", ")
+}
+
+// daysOf returns how many days a text such as 30d means. time.ParseDuration knows no days, since not every day has 24 hours.
+func daysOf(text string) (days int, ok bool) {
+	number, ok := strings.CutSuffix(text, "d")
+	days, err := strconv.Atoi(number)
+	return days, ok && err == nil && days > 0 && days <= 36_525
 }
