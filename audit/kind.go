@@ -1,6 +1,9 @@
 package audit
 
-import "log/slog"
+import (
+	"log/slog"
+	"slices"
+)
 
 // Kind is a kind of event: its name, the level of its line in the text log, and its outcome. The kinds are the fields of the
 // variables below, which have the names of OWASP's Logging Vocabulary: SessionKinds.Created is "session_created". Other packages
@@ -14,8 +17,18 @@ type Kind struct {
 // String returns the name of the kind, such as "session_created".
 func (k Kind) String() string { return k.name }
 
-func success(name string) Kind { return Kind{name, slog.LevelInfo, Success} }
-func failure(name string) Kind { return Kind{name, slog.LevelWarn, Failure} }
+func success(name string) Kind { return newKind(name, slog.LevelInfo, Success) }
+func failure(name string) Kind { return newKind(name, slog.LevelWarn, Failure) }
+
+var kindNames []string
+
+func newKind(name string, level slog.Level, outcome string) Kind {
+	kindNames = append(kindNames, name)
+	return Kind{name, level, outcome}
+}
+
+// KindNames returns the names of all kinds, sorted. A log may also have events of kinds that an earlier version had.
+func KindNames() []string { return slices.Sorted(slices.Values(kindNames)) }
 
 // ProofKinds is what can come of the check of a factor, such as a password: it was right, it was wrong, or it wasn't checked because of too
 // many attempts.
@@ -74,8 +87,8 @@ var PrivilegeKinds = struct{ PermissionsChanged Kind }{success("privilege_permis
 // BindingFail one that tried to bind the session to another key, or to renew the proof without the key.
 var SessionKinds = struct{ Created, Renewed, Expired, Bound, BindingFail, Unproven, UseAfterExpire Kind }{
 	success("session_created"), success("session_renewed"), success("session_expired"), success("session_bound"), failure("session_binding_fail"),
-	Kind{"session_unproven", slog.LevelInfo, Failure},
-	Kind{"session_use_after_expire", slog.LevelInfo, Failure},
+	newKind("session_unproven", slog.LevelInfo, Failure),
+	newKind("session_use_after_expire", slog.LevelInfo, Failure),
 }
 
 // UserKinds are about what administrators do to accounts, or users to their own. Archived is a disabled account, Compromised one that was
@@ -89,7 +102,7 @@ var UserKinds = struct{ Created, Updated, Archived, Compromised, Deleted, Export
 var MailKinds = struct{ Sent, Refused, Expired Kind }{success("mail_sent"), failure("mail_refused"), failure("mail_expired")}
 
 // InputKinds are about malformed requests.
-var InputKinds = struct{ ValidationFail Kind }{Kind{"input_validation_fail", slog.LevelInfo, Failure}}
+var InputKinds = struct{ ValidationFail Kind }{newKind("input_validation_fail", slog.LevelInfo, Failure)}
 
 // MaliciousKinds are about requests that look like an attack. CSRF is a request that another site's page may have sent.
 var MaliciousKinds = struct{ CSRF Kind }{failure("malicious_csrf")}
@@ -97,7 +110,7 @@ var MaliciousKinds = struct{ CSRF Kind }{failure("malicious_csrf")}
 // SysKinds are about the server. Crash is a panic. Restored means that everything was ended that a restored database can't know
 // the end of.
 var SysKinds = struct{ Startup, Shutdown, Restored, Crash Kind }{
-	success("sys_startup"), success("sys_shutdown"), success("sys_restored"), Kind{"sys_crash", slog.LevelError, Failure},
+	success("sys_startup"), success("sys_shutdown"), success("sys_restored"), newKind("sys_crash", slog.LevelError, Failure),
 }
 
 // leftOut says how many events were not kept. It has no line in the text log, which has those events.

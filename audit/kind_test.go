@@ -3,6 +3,7 @@ package audit_test
 import (
 	"bytes"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,7 +13,7 @@ import (
 
 // TestEachKindHasItsNameLevelAndOutcome in the store and in the text log: other programs read both.
 func TestEachKindHasItsNameLevelAndOutcome(t *testing.T) {
-	for want, kind := range map[string]audit.Kind{
+	kinds := map[string]audit.Kind{
 		"authn_login_success INFO success":           audit.LoginKinds.Success,
 		"authn_login_fail WARN failure":              audit.LoginKinds.Fail,
 		"authn_login_lock WARN failure":              audit.LoginKinds.Lock,
@@ -59,7 +60,21 @@ func TestEachKindHasItsNameLevelAndOutcome(t *testing.T) {
 		"sys_shutdown INFO success":                  audit.SysKinds.Shutdown,
 		"sys_restored INFO success":                  audit.SysKinds.Restored,
 		"sys_crash ERROR failure":                    audit.SysKinds.Crash,
-	} {
+		"authn_passkey_counter WARN failure":         audit.SecondFactorKinds.PasskeyCounter,
+		"session_bound INFO success":                 audit.SessionKinds.Bound,
+		"session_binding_fail WARN failure":          audit.SessionKinds.BindingFail,
+		"session_unproven INFO failure":              audit.SessionKinds.Unproven,
+	}
+	var names []string
+	for want := range kinds {
+		name, _, _ := strings.Cut(want, " ")
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	if got := audit.KindNames(); !slices.Equal(got, names) {
+		t.Errorf("KindNames() = %q, want %q", got, names)
+	}
+	for want, kind := range kinds {
 		var text bytes.Buffer
 		log := &audit.Log{Store: memory.New().Audit, Text: slog.New(slog.NewTextHandler(&text, nil))}
 		log.Record(t.Context(), kind)

@@ -16,6 +16,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
 	"github.com/cloakroom-auth/cloakroom/internal/admin"
+	"github.com/cloakroom-auth/cloakroom/internal/cmdline"
 )
 
 type auditCmd struct {
@@ -77,7 +78,10 @@ func (m timeFlag) milli() int64 {
 func (c *auditList) Run(ctx context.Context, a *app) error {
 	return with(ctx, a.open, func(s *cloakroom.Server) error {
 		q := audit.Query{Name: c.Event, From: c.Since.milli(), To: c.Until.milli()}
-		var err error
+		err := c.checkEvent(ctx, s)
+		if err != nil {
+			return err
+		}
 		if q.User, err = c.userID(ctx, s); err != nil {
 			return err
 		}
@@ -86,6 +90,19 @@ func (c *auditList) Run(ctx context.Context, a *app) error {
 		}
 		return c.print(ctx, a, s, q)
 	})
+}
+
+// checkEvent returns an error if --event names no kind of event, and the log has none of that name: "no such events" would hide a slip.
+func (c *auditList) checkEvent(ctx context.Context, s *cloakroom.Server) error {
+	known := audit.KindNames()
+	if c.Event == "" || slices.Contains(known, c.Event) {
+		return nil
+	}
+	events, _, err := s.Audit.Page(ctx, audit.Query{Name: c.Event}, 1) // an earlier version may have had it
+	if err != nil || len(events) > 0 {
+		return err
+	}
+	return cmdline.Suggest(fmt.Sprintf("--event: there is no kind of event %q", c.Event), c.Event, known)
 }
 
 // userID returns the ID of the user that --user names. A deleted user has only an ID.
