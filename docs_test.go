@@ -1,6 +1,7 @@
 package cloakroom_test
 
 import (
+	"bytes"
 	"fmt"
 	"io/fs"
 	"net/url"
@@ -122,4 +123,40 @@ func headingAnchor(title string) string {
 		}
 		return -1
 	}, title)
+}
+
+// TestThePageOfTheAPIHasEachCode that the routes and the gateway answer: clients branch on them.
+func TestThePageOfTheAPIHasEachCode(t *testing.T) {
+	page, err := os.ReadFile("docs/http-api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := regexp.MustCompile(`(?:problem\.New\(http\.\w+, |\bCode: +)"([a-z_]+)"`)
+	found := map[string]bool{}
+	for _, dir := range []string{"auth", "csrf", "internal/basicauth", "internal/gateway", "internal/httpapi", "internal/problem"} {
+		files, err := filepath.Glob(dir + "/*.go")
+		if err != nil || len(files) == 0 {
+			t.Fatal(dir, err)
+		}
+		for _, file := range files {
+			source, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			for _, match := range code.FindAllSubmatch(source, -1) {
+				found[string(match[1])] = true
+			}
+		}
+	}
+	if len(found) < 50 {
+		t.Errorf("only %d codes were found: has the way to write them changed?", len(found))
+	}
+	for c := range found {
+		if !bytes.Contains(page, []byte("`"+c+"`")) {
+			t.Errorf("docs/http-api.md doesn't have the code %s", c)
+		}
+	}
 }
