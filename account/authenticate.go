@@ -230,7 +230,7 @@ func (s *Service) prove(ctx context.Context, u *User, a Attempt, signedIn bool) 
 		}
 		return false, ErrInvalidCredentials
 	}
-	return result.Weak, try.Succeeded(ctx)
+	return result.Outdated, try.Succeeded(ctx)
 }
 
 // counted returns what the throttle counts the attempt against: the name as typed, which together with the address decides

@@ -65,9 +65,9 @@ func (i *Identity) Has(permission string) bool {
 	return i.User.Has(permission) && (i.Token == nil || i.Token.Allows(permission))
 }
 
-// Limited reports whether the request is authenticated by a token that is limited to scopes. It may do what [Identity.Has]
+// Scoped reports whether the request is authenticated by a token that is limited to scopes. It may do what [Identity.Has]
 // allows, and nothing that asks only for a signed-in user.
-func (i *Identity) Limited() bool { return i.Token != nil && len(i.Token.Scopes) > 0 }
+func (i *Identity) Scoped() bool { return i.Token != nil && len(i.Token.Scopes) > 0 }
 
 // Config is what a [Resolver] needs.
 type Config struct {

@@ -224,8 +224,8 @@ func TestTwoFactorsAreDemandedTogether(t *testing.T) {
 		old := a.signIn(ann, session.SignIn{Second: true})
 		expect := func(when, cookie string, second, full string) {
 			t.Helper()
-			if got := a.outcome(cookie, auth.RequireSecond); got != second {
-				t.Errorf("%s, RequireSecond: %s, want %s", when, got, second)
+			if got := a.outcome(cookie, auth.RequireSecondFactor); got != second {
+				t.Errorf("%s, RequireSecondFactor: %s, want %s", when, got, second)
 			}
 			if got := a.outcome(cookie, auth.RequireFullyFresh); got != full {
 				t.Errorf("%s, RequireFullyFresh: %s, want %s", when, got, full)

@@ -79,7 +79,7 @@ var errPasswordChanged = error(problem.New(http.StatusUnauthorized, "invalid_cre
 // call [IdentifyAgain] after it.
 func Require(next http.Handler) http.Handler {
 	return require(next, func(i *Identity) error {
-		if i.Limited() {
+		if i.Scoped() {
 			return ErrInsufficientScope
 		}
 		return nil
@@ -128,10 +128,10 @@ func RequireFresh(next http.Handler) http.Handler {
 	return require(next, (*Identity).CheckFresh)
 }
 
-// RequireSecond passes only sessions on whose user has shown two factors together, or one that is both, such as a passkey;
+// RequireSecondFactor passes only sessions on whose user has shown two factors together, or one that is both, such as a passkey;
 // others get 401 or 403.
-func RequireSecond(next http.Handler) http.Handler {
-	return require(next, (*Identity).CheckSecond)
+func RequireSecondFactor(next http.Handler) http.Handler {
+	return require(next, (*Identity).CheckSecondFactor)
 }
 
 // RequireFullyFresh passes only sessions on whose user has shown all that a sign-in would ask them for now, within [FreshFor];
@@ -162,9 +162,9 @@ func (i *Identity) CheckFresh() error {
 	return nil
 }
 
-// CheckSecond returns [ErrSessionRequired] if the caller has no session, and [ErrSecondFactorNeeded] if its user has never
+// CheckSecondFactor returns [ErrSessionRequired] if the caller has no session, and [ErrSecondFactorNeeded] if its user has never
 // shown two factors together in it.
-func (i *Identity) CheckSecond() error {
+func (i *Identity) CheckSecondFactor() error {
 	if err := i.CheckSession(); err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func shop() http.Handler {
 	mux.Handle("GET /hello", auth.Require(hello))
 	mux.Handle("GET /orders", auth.RequirePermission("shop.view_order")(hello))
 	mux.Handle("POST /orders", auth.RequireFresh(hello))
-	mux.Handle("GET /payroll", auth.RequireSecond(hello))
+	mux.Handle("GET /payroll", auth.RequireSecondFactor(hello))
 	mux.HandleFunc("GET /own", func(w http.ResponseWriter, r *http.Request) {
 		auth.WriteError(w, r, &auth.Refusal{Status: http.StatusConflict, Code: "sold_out", Detail: "There is none left."})
 	})

@@ -50,8 +50,8 @@ func (e *BusyError) Error() string { return "too many passwords are being verifi
 
 // Result is the outcome of a verification.
 type Result struct {
-	Match bool
-	Weak  bool // the hash should be replaced by one that Hash makes; only set with Match
+	Match    bool
+	Outdated bool // the hash should be replaced by one that Hash makes; only set with Match
 }
 
 // Hash returns the encoded hash of a password. It doesn't apply a [Policy], but a password that is blank or longer than
@@ -89,7 +89,7 @@ func (h *Hasher) Verify(ctx context.Context, encoded, password string) (r Result
 		h.pool.spent.Add(v.spent)
 		return nil
 	})
-	r.Weak = r.Match && stored.weak()
+	r.Outdated = r.Match && stored.weak()
 	return r, err
 }
 

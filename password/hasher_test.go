@@ -29,7 +29,7 @@ func verify(t testing.TB, encoded, plain string) password.Result {
 
 var (
 	yes     = password.Result{Match: true}
-	yesWeak = password.Result{Match: true, Weak: true}
+	yesWeak = password.Result{Match: true, Outdated: true}
 	no      = password.Result{}
 )
 

@@ -12,16 +12,16 @@ import (
 
 // Settings are those of a server that decide whether the promises of a [DB] hold. False is always the unsafe value.
 type Settings struct {
-	Fsync          bool // commits wait for the disk, and not only for the operating system
-	FullPageWrites bool // a page that was half written at a power cut is repaired
-	Waits          bool // synchronous_commit is on by default; a DB sets it where it can
-	NoAsync        bool // no standby takes over without all acknowledged commits, as far as the server reports
-	Standby        bool // no commit waits for a synchronous standby that isn't connected
-	Direct         bool // there is no pooler in between
-	Private        bool // the connection is encrypted, or stays on this machine
-	Verified       bool // the server's certificate is verified, or the server is on this machine
-	Ordinary       bool // the role isn't a superuser
-	OnTime         bool // its clock and that of this machine differ by ten seconds at most
+	Fsync               bool // commits wait for the disk, and not only for the operating system
+	FullPageWrites      bool // a page that was half written at a power cut is repaired
+	SynchronousCommit   bool // synchronous_commit is on by default; a DB sets it where it can
+	SynchronousStandbys bool // no standby takes over without all acknowledged commits, as far as the server reports
+	StandbyAnswers      bool // no commit waits for a synchronous standby that isn't connected
+	Direct              bool // there is no pooler in between
+	Private             bool // the connection is encrypted, or stays on this machine
+	Verified            bool // the server's certificate is verified, or the server is on this machine
+	OrdinaryRole        bool // the role isn't a superuser
+	ClocksAgree         bool // its clock and that of this machine differ by ten seconds at most
 }
 
 const maxSkew = 10 * time.Second
@@ -62,7 +62,7 @@ func settings(ctx context.Context, d *pg.Dialer) (s Settings, err error) {
 			EXISTS (SELECT 1 FROM pg_stat_replication WHERE sync_state IS NULL OR sync_state IN ('sync', 'quorum')),
 		NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
 		clock_timestamp()`, pgx.QueryExecModeExec).
-		Scan(&s.Fsync, &s.FullPageWrites, &s.Waits, &s.NoAsync, &s.Standby, &s.Ordinary, &theirs)
-	s.OnTime = theirs.After(before.Add(-maxSkew)) && theirs.Before(time.Now().Add(maxSkew))
+		Scan(&s.Fsync, &s.FullPageWrites, &s.SynchronousCommit, &s.SynchronousStandbys, &s.StandbyAnswers, &s.OrdinaryRole, &theirs)
+	s.ClocksAgree = theirs.After(before.Add(-maxSkew)) && theirs.Before(time.Now().Add(maxSkew))
 	return s, err
 }

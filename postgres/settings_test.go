@@ -14,13 +14,13 @@ import (
 func TestInspect(t *testing.T) {
 	s := pgserver.TestServer(t, "fsync=off", "full_page_writes=off", "synchronous_commit=off")
 	sql(t, s.URL("postgres"), `CREATE ROLE app LOGIN`)
-	looks(t, s.URL("postgres"), postgres.Settings{NoAsync: true, Standby: true, Direct: true, Private: true, Verified: true, OnTime: true})
+	looks(t, s.URL("postgres"), postgres.Settings{SynchronousStandbys: true, StandbyAnswers: true, Direct: true, Private: true, Verified: true, ClocksAgree: true})
 	sql(t, s.URL("postgres"), `ALTER ROLE app SET synchronous_commit = on`)
 	as := strings.Replace(s.URL("postgres"), "postgres@", "app@", 1)
-	looks(t, as, postgres.Settings{Waits: true, NoAsync: true, Standby: true, Direct: true, Private: true, Verified: true, Ordinary: true, OnTime: true})
+	looks(t, as, postgres.Settings{SynchronousCommit: true, SynchronousStandbys: true, StandbyAnswers: true, Direct: true, Private: true, Verified: true, OrdinaryRole: true, ClocksAgree: true})
 
 	safe := pgserver.Test(t)
-	all := postgres.Settings{Fsync: true, FullPageWrites: true, Waits: true, NoAsync: true, Standby: true, Direct: true, Private: true, Verified: true, OnTime: true}
+	all := postgres.Settings{Fsync: true, FullPageWrites: true, SynchronousCommit: true, SynchronousStandbys: true, StandbyAnswers: true, Direct: true, Private: true, Verified: true, ClocksAgree: true}
 	looks(t, safe, all)
 	all.Direct = false
 	looks(t, through(pgserver.Shared(t).TestPooler(t), safe), all)
@@ -36,7 +36,7 @@ func TestAClockThatIsOffIsReported(t *testing.T) {
 		sql(t, url, `CREATE SCHEMA turned;
 			CREATE FUNCTION turned.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $$ SELECT pg_catalog.clock_timestamp() + '`+c.skew+`' $$;
 			ALTER DATABASE `+url[strings.LastIndexByte(url, '/')+1:]+` SET search_path = turned, pg_catalog, public`)
-		if s, err := postgres.InspectServer(t.Context(), url); err != nil || s.OnTime != c.onTime {
+		if s, err := postgres.InspectServer(t.Context(), url); err != nil || s.ClocksAgree != c.onTime {
 			t.Errorf("%s: %+v, %v", c.skew, s, err)
 		}
 	}
@@ -50,7 +50,7 @@ func TestAnAbsentStandbyIsReported(t *testing.T) {
 	eventually(t, "the setting", func() bool {
 		found, err := postgres.InspectServer(t.Context(), s.URL("postgres"))
 		must(t, err)
-		return !found.Standby
+		return !found.StandbyAnswers
 	})
 }
 

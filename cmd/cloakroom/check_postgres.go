@@ -13,7 +13,7 @@ func (c *checkCmd) checkPostgres(ctx context.Context, l locations) ([]issue, err
 		return nil, err
 	}
 	issues := append(durabilityIssues(s), exposureIssues(s)...)
-	if !s.OnTime {
+	if !s.ClocksAgree {
 		issues = append(issues, newIssue("W039", "The clocks of this machine and of the database's server differ by more than ten seconds: if ours "+
 			"is off, codes of authenticator apps are refused, and sessions end early or late.", "Let both machines set their clocks by NTP."))
 	}
@@ -48,15 +48,15 @@ func durabilityIssues(s *postgres.Settings) (issues []issue) {
 		issues = append(issues, newIssue("W031", "The database's server can't repair a page that was half written at a power cut "+
 			"(full_page_writes is off).", "In postgresql.conf: full_page_writes = on"))
 	}
-	if !s.Waits {
+	if !s.SynchronousCommit {
 		issues = append(issues, newIssue("I030", "synchronous_commit is off for this role. Cloakroom's own connections turn it on; "+
 			"behind a pooler they can't, and Cloakroom would not start.", "Run: ALTER ROLE … SET synchronous_commit = on"))
 	}
-	if !s.NoAsync {
+	if !s.SynchronousStandbys {
 		issues = append(issues, newIssue("I031", "The database doesn't wait for its standby. After a failover, the commits that the standby "+
 			"had not received are lost: sign-outs too.", "Make commits wait for it with synchronous_standby_names, or end all sessions after a failover."))
 	}
-	if !s.Standby {
+	if !s.StandbyAnswers {
 		issues = append(issues, newIssue("W036", "The database waits for a synchronous standby, and none is connected: users can neither sign in nor "+
 			"sign out.", "Start the standby, or remove it from synchronous_standby_names."))
 	}
@@ -73,7 +73,7 @@ func exposureIssues(s *postgres.Settings) (issues []issue) {
 		issues = append(issues, newIssue("W033", "Anyone on the network path can pose as the database: its certificate isn't verified.",
 			"Add to the address: ?sslmode=verify-full&sslrootcert=FILE"))
 	}
-	if !s.Ordinary {
+	if !s.OrdinaryRole {
 		issues = append(issues, newIssue("W034", "The role of the database's address is a superuser, and can do far more than Cloakroom needs.",
 			"Give Cloakroom a role of its own that owns the database."))
 	}

@@ -54,7 +54,7 @@ func (c caller) checkExpressible() error {
 // disclosed returns the identity for the upstream; nil if it gets none. On a public path it gets none if the headers can't
 // name the user, or if the token is limited to scopes: the application would give it all rights of its owner.
 func (c caller) disclosed() *auth.Identity {
-	if c.who == nil || !expressible(c.who) || !c.requirement.signedIn && c.who.Limited() {
+	if c.who == nil || !expressible(c.who) || !c.requirement.signedIn && c.who.Scoped() {
 		return nil
 	}
 	return c.who
@@ -89,7 +89,7 @@ func describe(h http.Header, c caller, assertion string) {
 
 // scopes returns the permissions that the caller's token is limited to; none: there is no limit.
 func scopes(who *auth.Identity) []string {
-	if !who.Limited() {
+	if !who.Scoped() {
 		return nil
 	}
 	return who.Token.Scopes
@@ -319,7 +319,7 @@ func (g *Gateway) assertion(r *http.Request, by caller) (string, error) {
 			return "", err
 		}
 	}
-	if who.Limited() {
+	if who.Scoped() {
 		if c.Scopes, err = encode(who.Token.Scopes); err != nil {
 			return "", err
 		}

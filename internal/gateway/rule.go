@@ -35,7 +35,7 @@ func (d requirement) check(who *auth.Identity) error {
 	if d.revokedFor(who) {
 		return auth.ErrPermissionDenied
 	}
-	if d.whole && who.Limited() {
+	if d.whole && who.Scoped() {
 		return auth.ErrInsufficientScope
 	}
 	if d.second && who.Level() < 2 {

@@ -85,7 +85,7 @@ func (c *call) checkAdmin() error {
 		return auth.ErrPermissionDenied
 	}
 	if c.api.Steps.Requires(c.who.User) { // the session may be from before that
-		if err := c.who.CheckSecond(); err != nil {
+		if err := c.who.CheckSecondFactor(); err != nil {
 			return err
 		}
 	}
