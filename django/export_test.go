@@ -23,6 +23,11 @@ func (i *Import) SetPage(users int) { i.page = users }
 // Indexed returns how many rows the index knows. No other call may be in progress.
 func (db *DB) Indexed() int { return len(db.index.rows) }
 
+// InsertSession adds a row to Django's sessions.
+func (db *DB) InsertSession(ctx context.Context, key, data string, expires int64) error {
+	return (*sessions)(db).insert(ctx, db.write, row{key, data, expires})
+}
+
 // Sign returns session_data that holds a JSON object, signed at a time.
 func (k Keys) Sign(object string, at int64) (string, error) {
 	payload, err := pack([]byte(object))

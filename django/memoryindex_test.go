@@ -64,6 +64,7 @@ func leadsTo(ctx context.Context, s session.Store, former, id session.ID) error 
 // A table may have millions of rows. A sign-out that finds its row reads no other, and one whose session has another key by then finds
 // that among all.
 func TestASignOutReadsItsRowAlone(t *testing.T) {
+	t.Attr("threat", "L07")
 	eachIndexed(t, func(t *testing.T, db, other *django.DB) {
 		m := &session.Manager{Store: db.Sessions(), Tickets: django.SessionKeys{}}
 		signsOut := func(r *session.Record) {
@@ -87,6 +88,40 @@ func TestASignOutReadsItsRowAlone(t *testing.T) {
 		left, err := other.Sessions().List(t.Context(), session.Query{})
 		if err != nil || len(left) != 1 || left[0].PublicID != "stays" {
 			t.Errorf("%d sessions are left, %v", len(left), err)
+		}
+	})
+}
+
+// Browsers bring anonymous sessions of Django's to each sign-in.
+func TestASignInOverAnAnonymousSessionReadsNoOther(t *testing.T) {
+	t.Attr("threat", "L07")
+	eachIndexed(t, func(t *testing.T, db, other *django.DB) {
+		stays := begun(t, other.Sessions(), "stays")
+		anonymous := begun(t, other.Sessions(), "anonymous")
+		if _, err := other.Sessions().DeleteUser(t.Context(), anonymous.User, stays.ID); err != nil {
+			t.Fatal(err)
+		}
+		data, err := keys.Sign(`{"cart":[1]}`, 1<<30)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := other.InsertSession(t.Context(), string(anonymous.ID[:]), data, 1<<31); err != nil {
+			t.Fatal(err)
+		}
+		m := &session.Manager{Store: db.Sessions(), Tickets: django.SessionKeys{}}
+		for _, before := range []*session.Record{anonymous, stays} {
+			request := httptest.NewRequestWithContext(t.Context(), "POST", "/", nil)
+			request.AddCookie(&http.Cookie{Name: session.CookieName, Value: string(before.ID[:])})
+			if _, err := m.SignIn(httptest.NewRecorder(), request, session.SignIn{User: "1", Epoch: "e"}); err != nil {
+				t.Fatal(err)
+			}
+			if n := db.Indexed(); n != 0 {
+				t.Errorf("%d rows were read", n)
+			}
+		}
+		left, err := other.Sessions().List(t.Context(), session.Query{User: "1"})
+		if err != nil || len(left) != 2 {
+			t.Errorf("%d sessions, %v", len(left), err)
 		}
 	})
 }

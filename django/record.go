@@ -89,7 +89,13 @@ type form struct {
 
 // errAnonymous says that a row is an anonymous session, or that its signature is wrong, which Django treats as an empty
 // session.
-var errAnonymous = fmt.Errorf("anonymous session: %w", session.ErrNotFound)
+var errAnonymous error = anonymousError{}
+
+type anonymousError struct{}
+
+func (anonymousError) Error() string   { return "anonymous session: " + session.ErrNotFound.Error() }
+func (anonymousError) Unwrap() error   { return session.ErrNotFound }
+func (anonymousError) Anonymous() bool { return true } // see session.Store
 
 func (f *form) read(r row) (*stored, error) {
 	signed, d, err := f.keys.open(r.data)

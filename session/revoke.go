@@ -61,6 +61,8 @@ func (m *Manager) named(ctx context.Context, id ID) ([]*Record, error) {
 	switch {
 	case err == nil:
 		return []*Record{r}, nil
+	case isAnonymous(err):
+		return nil, nil
 	case errors.Is(err, ErrNotFound):
 		return m.Store.List(ctx, Query{FormerID: id})
 	}

@@ -142,6 +142,9 @@ func (m *Manager) start(r *http.Request, record *Record) error {
 		if !errors.Is(err, ErrNotFound) {
 			return err
 		}
+		if isAnonymous(err) {
+			break
+		}
 		// It may have been rotated to a ticket that the browser hasn't received yet.
 		records, err := m.Store.List(r.Context(), Query{FormerID: id, Limit: 1})
 		if err != nil {

@@ -79,7 +79,8 @@ type Store interface {
 	// Create adds a session and sets r.Version. ErrExists if the ID or the public ID is taken.
 	Create(ctx context.Context, r *Record) error
 
-	// Load returns the session. ErrNotFound if there is none.
+	// Load returns the session. ErrNotFound if there is none. The error may have a method Anonymous() bool. If that returns true, there is
+	// something under the ID, but no session of a user, so no session had the ID before a rotation.
 	Load(ctx context.Context, id ID) (*Record, error)
 
 	// Replace replaces old by new if the store still has old at old.Version, and sets new.Version. If new has another ID,
@@ -112,6 +113,15 @@ type Store interface {
 
 	// DeleteExpired removes at most limit sessions with Expires <= now, and returns how many.
 	DeleteExpired(ctx context.Context, now int64, limit int) (int, error)
+}
+
+// isAnonymous reports whether an error of [Store.Load] says that no session had the ID before a rotation.
+func isAnonymous(err error) bool {
+	e, ok := errors.AsType[interface {
+		error
+		Anonymous() bool
+	}](err)
+	return ok && e.Anonymous()
 }
 
 // CheckLoader is a [Store] with a cache for checks.
