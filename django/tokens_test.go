@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -266,6 +268,32 @@ func TestTokensOfAnOldKnoxAreLeftAlone(t *testing.T) {
 				t.Errorf("%s: %v", columns, err)
 			}
 			p.execute(t, `DROP TABLE knox_authtoken`)
+		}
+	})
+}
+
+// A user of REST framework has one token. Clients that ask for the first one at the same time all get it.
+func TestTheFirstTokenIsMadeOnce(t *testing.T) {
+	each(t, func(t *testing.T, address func(t testing.TB) string) {
+		p := newPair(t, address(t), nil)
+		for range 5 {
+			_, id := p.user(t)
+			u := p.account(t, id)
+			texts := make([]string, 8)
+			var group sync.WaitGroup
+			for n := range texts {
+				group.Go(func() {
+					var err error
+					texts[n], _, err = p.server.Tokens.Create(t.Context(), token.Params{User: u.ID, Epoch: u.Epoch, Kind: token.DRF})
+					if err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			group.Wait()
+			if slices.ContainsFunc(texts, func(text string) bool { return text == "" || text != texts[0] }) {
+				t.Errorf("clients got %q", texts)
+			}
 		}
 	})
 }

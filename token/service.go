@@ -141,6 +141,13 @@ func (s *Service) Create(ctx context.Context, n Params) (text string, t *Token, 
 		r.Expires = now + max(1, int64(n.TTL/time.Second))
 	}
 	err = s.store().Create(ctx, r, Limit{Max: n.Limit, Now: now, Evict: n.Evict})
+	if errors.Is(err, ErrExists) && s.Existing != nil { // another call has made the user's only token meanwhile
+		existing, findErr := s.Existing(ctx, n)
+		if findErr == nil && existing != "" {
+			return s.again(ctx, existing, n)
+		}
+		err = errors.Join(err, findErr)
+	}
 	if errors.Is(err, ErrLimit) || errors.Is(err, ErrEpochChanged) {
 		return "", nil, err
 	}
