@@ -16,7 +16,8 @@ import (
 
 // SignOut ends the request's session and deletes its cookie. It is no error if the session has ended already, or there is no
 // cookie. [ErrNotATicket] if no session cookie of the request holds a ticket; a session may then live on: answer 400. On any
-// other error the session may be live: answer 503. The cookie is deleted only if there is no error.
+// other error the session may be live: answer 503. The cookie is deleted only if there is no error, and
+// if nothing of the answer has been written yet.
 func (m *Manager) SignOut(w http.ResponseWriter, r *http.Request) error {
 	if err := m.needsStore(); err != nil {
 		return err

@@ -31,9 +31,9 @@ type SignIn struct {
 	AuthenticatedAt time.Time
 }
 
-// SignIn starts a session and sets its cookie. The ticket is always new. If the request came with a session, that ends in
-// the same step, even if it is another user's, and the new session takes nothing over from it. ErrEnded if the proof is so
-// old that the session would have expired.
+// SignIn starts a session and sets its cookie. Call it before anything of the answer is written: the cookie is a header, and w doesn't say
+// that it comes too late. The ticket is always new. If the request came with a session, that ends in the same step, even if it is another
+// user's, and the new session takes nothing over from it. ErrEnded if the proof is so old that the session would have expired.
 func (m *Manager) SignIn(w http.ResponseWriter, r *http.Request, in SignIn) (*Session, error) {
 	if err := m.CheckConfig(); err != nil {
 		return nil, err
@@ -190,7 +190,7 @@ type Reauthentication struct {
 
 // Reauthenticate gives the request's session a new ticket after its user has shown a factor again. The old ticket stops
 // working in the same step, the session is fresh, and both limits start anew. ErrEnded if the session has ended, or another
-// request has rotated it meanwhile.
+// request has rotated it meanwhile. Call it before anything of the answer is written.
 func (m *Manager) Reauthenticate(w http.ResponseWriter, r *http.Request, in Reauthentication) (*Session, error) {
 	return m.rotate(w, r, in.Epoch, func(record *Record, now int64) {
 		record.ReauthenticatedAt = now
@@ -205,6 +205,7 @@ func (m *Manager) Reauthenticate(w http.ResponseWriter, r *http.Request, in Reau
 // Rotate gives the request's session a new ticket and this epoch of its account although its user has shown nothing, such as after
 // a change of the account that ends every other session. The old ticket stops working in the same step. The session is as fresh
 // as it was, and ends when it would have; like any request, this one counts as a use. Errors as of [Manager.Reauthenticate].
+// Call it before anything of the answer is written.
 func (m *Manager) Rotate(w http.ResponseWriter, r *http.Request, epoch string) (*Session, error) {
 	return m.rotate(w, r, epoch, func(record *Record, now int64) {
 		record.Seen = max(record.Seen, now)
