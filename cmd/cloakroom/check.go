@@ -261,19 +261,27 @@ func missingSecretIssue(ctx context.Context, l locations) ([]issue, error) {
 
 // unknownVariableIssues reports environment variables that look like a setting but have no effect.
 func unknownVariableIssues(environ []string) []issue {
+	var issues []issue
+	for _, name := range unknownVariables(environ) {
+		issues = append(issues, newIssue("W013", "The variable "+name+" is not a setting of this program.",
+			"Correct its name (cloakroom serve --help lists them all), or remove it."))
+	}
+	return issues
+}
+
+// unknownVariables returns the names of environment variables that look like a setting but have no effect.
+func unknownVariables(environ []string) (unknown []string) {
 	known := map[string]bool{}
 	for _, name := range variables() {
 		known[name] = true
 	}
-	var issues []issue
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
 		if strings.HasPrefix(name, variablePrefix) && !known[name] && !setByKubernetes(name) {
-			issues = append(issues, newIssue("W013", "The variable "+name+" is not a setting of this program.",
-				"Correct its name (cloakroom serve --help lists them all), or remove it."))
+			unknown = append(unknown, name)
 		}
 	}
-	return issues
+	return unknown
 }
 
 // setByKubernetes reports whether Kubernetes sets the variable, for a service of our name.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom"
@@ -55,6 +56,9 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer closeAll(listeners)
+	for _, name := range unknownVariables(os.Environ()) { // such as a slip in CLOAKROOM_SECOND_FACTOR
+		log.LogAttrs(ctx, slog.LevelWarn, "a variable is not a setting of this program, so it has no effect", slog.String("variable", name))
+	}
 	var pair *certificate
 	if c.TLSCert != "" {
 		if pair, err = loadCertificate(c.TLSCert, c.TLSKey, log); err != nil {

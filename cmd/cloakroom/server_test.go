@@ -112,7 +112,7 @@ func environment(ts *testscript.TestScript) []string {
 		name, _, _ := strings.Cut(entry, "=")
 		env = append(env, name+"="+ts.Getenv(name))
 	}
-	for _, name := range append(variables(), "TZ", "HOME") {
+	for _, name := range append(variables(), "TZ", "HOME", "CLOAKROOM_SECOND_FACTR", "CLOAKROOM_SERVICE_HOST") {
 		if value := ts.Getenv(name); value != "" {
 			env = append(env, name+"="+value)
 		}
