@@ -83,7 +83,8 @@ func TestAnAddressOfAnotherProgramsFormMakesNoFile(t *testing.T) {
 // TestASecondRunIsAnError: two would send each mail twice.
 func TestASecondRunIsAnError(t *testing.T) {
 	srv, _ := assembled(t, cloakroom.Config{Stores: &memory.New().Set})
-	ctx, stop := context.WithCancel(t.Context())
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second) // both end then, if none is refused
+	defer stop()
 	ended := make(chan error, 2)
 	for range 2 {
 		go func() { ended <- srv.Run(ctx) }()
