@@ -22,7 +22,7 @@ const (
 type PersonalTokenOptions struct {
 	Name      string
 	Scopes    []string      // permissions that the owner has; empty: everything that the owner may do
-	TTL       time.Duration // 0: never expires
+	TTL       time.Duration // from a second to token.MaxTTL; 0: never expires. The HTTP API gives token.DefaultTTL unless it is asked for another
 	IP, Agent string        // of the client that requests it
 }
 

@@ -10,6 +10,7 @@ import (
 )
 
 // Values is a JSON object that a program keeps in a session. Keys that a program doesn't know stay as they are.
+// It is a map: make one, session.Values{}, before Set.
 type Values map[string]json.RawMessage
 
 // Get decodes the value of a key, and reports whether there is one.
