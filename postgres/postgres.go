@@ -176,7 +176,7 @@ func (p place) open(ctx context.Context) (*DB, error) {
 		return nil, errors.Join(err, db.pool.Close())
 	}
 	d := p.dialect
-	d.ReadRow = readRow(db.pool)
+	d.ReadRow, d.ReadRows = readRow(db.pool), readRows(db.pool)
 	db.health = sqlstore.New(db.pool, db.pool, d)
 	db.Set = db.health.Set
 	return db, nil

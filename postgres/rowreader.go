@@ -14,19 +14,41 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/sqlstore"
 )
 
-// readRow implements sqlstore.Dialect.ReadRow. The connection is one of the pool's, but the query and its answer don't go through
-// package database/sql.
+// readRow implements sqlstore.Dialect.ReadRow.
 func readRow(pool *sql.DB) func(context.Context, string, func(sqlstore.Columns) error, ...any) error {
 	return func(ctx context.Context, query string, scan func(sqlstore.Columns) error, args ...any) error {
-		conn, err := pool.Conn(ctx)
-		if err != nil {
-			return err
+		found := false
+		err := eachRow(ctx, pool, query, func(c sqlstore.Columns) error {
+			if found {
+				return nil
+			}
+			found = true
+			return scan(c)
+		}, args...)
+		if err == nil && !found {
+			return sql.ErrNoRows
 		}
-		defer conn.Close() // gives the connection back
-		return conn.Raw(func(c any) error {
-			return c.(*pg.Conn).ReadRow(ctx, query, func(row pgx.Rows) error { return scan(newColumns(row)) }, args...)
-		})
+		return err
 	}
+}
+
+// readRows implements sqlstore.Dialect.ReadRows.
+func readRows(pool *sql.DB) func(context.Context, string, [][]byte, func(sqlstore.Columns) error) error {
+	return func(ctx context.Context, query string, ids [][]byte, scan func(sqlstore.Columns) error) error {
+		return eachRow(ctx, pool, query, scan, ids)
+	}
+}
+
+// eachRow runs a query on one of the pool's connections. The query and its answer don't go through package database/sql.
+func eachRow(ctx context.Context, pool *sql.DB, query string, scan func(sqlstore.Columns) error, args ...any) error {
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close() // gives the connection back
+	return conn.Raw(func(c any) error {
+		return c.(*pg.Conn).ReadRows(ctx, query, func(row pgx.Rows) error { return scan(newColumns(row)) }, args...)
+	})
 }
 
 // columns are the columns of the row that an answer has reached. The texts that it returns keep all of the row in memory.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/cloakroom-auth/cloakroom/account"
@@ -105,6 +106,42 @@ var togetherCases = []testCase[store.Set]{
 			ok(t, s.Sessions.Delete(t.Context(), r.ID))
 			_, _, err = reading(s.Sessions, s.Accounts)(t.Context(), r.ID)
 			fails(t, err, session.ErrNotFound)
+		},
+	},
+	{
+		"reads at the same time each get their own", "JoinedView: the session and its user",
+		func(t *testing.T, s store.Set) {
+			grouped(t, s.Accounts, "staff", "app.see")
+			var sessions []*session.Record
+			for n, login := range []string{"ann", "bob", "cid"} {
+				u := user(login)
+				if n == 1 {
+					u.Groups = []string{"staff"}
+				}
+				enrolled(t, s.Accounts, u)
+				sessions = append(sessions, created(t, s.Sessions, 2*n+1, u.ID), created(t, s.Sessions, 2*n+2, u.ID))
+			}
+			absent := id(100)
+			read := reading(s.Sessions, s.Accounts)
+			var group sync.WaitGroup
+			for i := range 90 {
+				group.Go(func() {
+					if i%9 == 0 {
+						if _, _, err := read(t.Context(), absent); !errors.Is(err, session.ErrNotFound) {
+							t.Errorf("a session that doesn't exist: %v", err)
+						}
+						return
+					}
+					want := sessions[i%len(sessions)]
+					r, u, err := read(t.Context(), want.ID)
+					if err != nil || !same(r, want) || u == nil || u.ID != want.User || slices.Contains(u.Groups, "staff") != (u.Username == "bob") {
+						t.Errorf("read %+v, %+v, %v\nwant %+v", r, u, err, want)
+						return
+					}
+					r.User, u.Username = "altered", "altered" // they are the caller's own
+				})
+			}
+			group.Wait()
 		},
 	},
 	{

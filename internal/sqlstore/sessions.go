@@ -32,6 +32,8 @@ const sessionColumns = `id, public_id, user_id, epoch, method, browser, created,
 
 func newSessions(p *queries, accounts *accounts) *sessions {
 	place := cmp.Or(p.dialect.RowPlace, "id")
+	// A user's ID that this package has not made is no number, and then there is no user.
+	both := ` FROM sessions s LEFT JOIN users u ON u.id = ` + p.dialect.Number(`s.user_id`) + ` WHERE s.id`
 	s := &sessions{
 		read: p.read, write: p.write, dialect: p.dialect, accounts: accounts,
 
@@ -40,9 +42,7 @@ func newSessions(p *queries, accounts *accounts) *sessions {
 
 		load: p.row(`SELECT ` + sessionColumns + ` FROM sessions WHERE id = $1`),
 
-		// A user's ID that this package has not made is no number, and then there is no user.
-		loadTogether: p.users(of("s", sessionColumns)+`, `,
-			` FROM sessions s LEFT JOIN users u ON u.id = `+p.dialect.Number(`s.user_id`)+` WHERE s.id = $1`),
+		loadTogether: p.users(of("s", sessionColumns)+`, `, both+` = $1`),
 
 		// On the right side of SET, columns have their old values.
 		replace: p.writing(`UPDATE sessions SET id = $1, public_id = $2, user_id = $3, epoch = $4, method = $5, browser = $6,
@@ -75,6 +75,9 @@ func newSessions(p *queries, accounts *accounts) *sessions {
 		deleteAmong: p.locking(p.dialect.DeleteAmong),
 
 		countLive: p.reading(`SELECT count(*) FROM sessions WHERE expires > $1`), // reads the index alone
+	}
+	if p.dialect.ReadRows != nil {
+		s.loadTogether.gather(p.dialect, `SELECT `+of("s", sessionColumns)+`, `, both+` = ANY ((SELECT $1::bytea[])::bytea[])`)
 	}
 	if s.deleteAmong != nil {
 		s.ends = newGroupCommit(s.deleteEach)

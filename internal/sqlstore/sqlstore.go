@@ -80,6 +80,10 @@ type Dialect struct {
 	// the call, and prepares the query where that is possible.
 	ReadRow func(ctx context.Context, query string, scan func(Columns) error, args ...any) error
 
+	// ReadRows is ReadRow for any number of rows, of which there may be none. Its only parameter is an array of []byte. Nil: rows are read
+	// one by one, because a round trip costs nothing.
+	ReadRows func(ctx context.Context, query string, ids [][]byte, scan func(Columns) error) error
+
 	// AcquireReader waits for a connection to read several rows with. It returns what releases the connection. Nil: reads wait for
 	// connections by themselves.
 	AcquireReader func(ctx context.Context) (release func(), err error)
