@@ -60,10 +60,11 @@ func (p *FaultPlan) fails(name string) bool {
 // Faulty returns stores that pass every call on to the given ones, except the calls that the plan makes fail: these return
 // an error and no value, and set nothing in the caller's records, whether they were done or not. A store that is nil stays
 // nil.
-func Faulty(s store.Set, p *FaultPlan) store.Set { return hooked.Stores(s, p.carryOut) }
+func Faulty(s store.Set, p *FaultPlan) store.Set { return hooked.Stores(s, p.CarryOut) }
 
-// carryOut is a [hooked.Hook].
-func (p *FaultPlan) carryOut(_ context.Context, call string, do func() error) error {
+// CarryOut counts the named call, and makes it, which do does, unless it must fail. The stores of [Faulty] call it; a program that has
+// other stores, or counts some of the calls only, calls it in its own.
+func (p *FaultPlan) CarryOut(_ context.Context, call string, do func() error) error {
 	if p.Before != nil {
 		if err := p.Before(call); err != nil {
 			return err
