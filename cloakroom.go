@@ -42,6 +42,7 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/passkey"
 	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
+	"github.com/cloakroom-auth/cloakroom/internal/testhook"
 	"github.com/cloakroom-auth/cloakroom/internal/texts"
 	"github.com/cloakroom-auth/cloakroom/mail"
 	"github.com/cloakroom-auth/cloakroom/password"
@@ -287,6 +288,7 @@ func (s *Server) assemble(ctx context.Context, c Config, checked checkedConfig, 
 		s.api.Answered = answered(c, measure)
 	}
 	s.connect(measure)
+	testhook.ChangeAPI(ctx, s.api)
 	return nil
 }
 

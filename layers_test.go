@@ -119,13 +119,15 @@ var layers = map[string]layer{
 		"factor", "federation", "internal/authenticator", "internal/grant", "internal/oidc", "internal/texts",
 	}},
 
+	"internal/testhook": {own: []string{"internal/httpapi"}},
+
 	// The whole.
 	"": {
 		own: []string{
 			"factor", "account", "audit", "auth", "csrf", "django", "internal/gateway", "internal/httpapi", "internal/jwt", "internal/events", "internal/metrics", "internal/nearcache", "password", "postgres",
 			"internal/peerlink", "internal/redisdb", "sealed", "session", "sqlite", "store", "throttle", "token", "web/pages",
 			"internal/admin", "internal/endreason", "internal/resilience", "internal/authenticator", "internal/device", "internal/grant", "internal/keyring", "internal/oidc", "internal/pg", "internal/removal", "internal/reqinfo", "internal/secondstep",
-			"internal/courier", "internal/letters", "internal/mailer", "internal/outbox", "internal/texts", "mail", "webhook", "internal/passkey",
+			"internal/courier", "internal/letters", "internal/mailer", "internal/outbox", "internal/texts", "mail", "webhook", "internal/passkey", "internal/testhook",
 		},
 		others: []string{"golang.org/x/sync", "github.com/jackc/pgx/v5/pgxpool", "github.com/prometheus/client_golang/prometheus"},
 	},

@@ -367,9 +367,9 @@ func TestAFailingStoreIsNoAnswerToAnInvitation(t *testing.T) {
 			}
 			plan := &storetest.FaultPlan{Call: n}
 			st := faulty(inner, plan)
-			s.api.Letters.Secrets, s.api.Letters.Outbox, s.api.Accounts.Store = st.Mail, s.box.outbox(st.Mail), st.Accounts
+			s.api.Letters.Secrets, s.api.Letters.Outbox, s.api.Accounts.Store = st.Mail, s.outbox(st.Mail), st.Accounts
 			r := send()
-			s.api.Letters.Secrets, s.api.Letters.Outbox, s.api.Accounts.Store = inner.Mail, s.box.outbox(inner.Mail), inner.Accounts
+			s.api.Letters.Secrets, s.api.Letters.Outbox, s.api.Accounts.Store = inner.Mail, s.outbox(inner.Mail), inner.Accounts
 			if len(plan.Calls()) < n {
 				ok(t, r)
 				break

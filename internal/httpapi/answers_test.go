@@ -2,28 +2,34 @@ package httpapi_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"net/http"
 	"strings"
 	"testing"
 
-	"github.com/cloakroom-auth/cloakroom/sealed"
-
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/hooked"
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
-	"github.com/cloakroom-auth/cloakroom/memory"
-	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/storetest"
-	"github.com/cloakroom-auth/cloakroom/throttle"
-	"github.com/cloakroom-auth/cloakroom/token"
 )
 
-// faulty returns stores that fail as planned. The audit log doesn't fail, because it is written in the background, so that a
+// allFaulty returns stores that fail as planned in what requests and the test do.
+func allFaulty(st stores, plan *storetest.FaultPlan) stores {
+	return hooked.Stores(st, func(ctx context.Context, call string, do func() error) error {
+		if isBesides(ctx) {
+			return do()
+		}
+		return plan.CarryOut(ctx, call, do)
+	})
+}
+
+// faulty is allFaulty but for the audit log. The audit log doesn't fail, because it is written in the background, so that a
 // failed call couldn't be attributed to a request.
 func faulty(st stores, plan *storetest.FaultPlan) stores {
 	events := st.Audit
-	st = storetest.Faulty(st, plan)
+	st = allFaulty(st, plan)
 	st.Audit = events
 	return st
 }
@@ -34,11 +40,17 @@ func noStores(t *testing.T) stores {
 }
 
 // crashing returns stores whose every call panics, except for the audit log, which no request calls.
-func crashing(*testing.T) stores {
-	return stores{
-		Sessions: struct{ session.Store }{}, Accounts: struct{ account.Store }{}, Tokens: struct{ token.Store }{},
-		Throttles: struct{ throttle.Store }{}, Sealed: struct{ sealed.Store }{}, Audit: memory.New().Audit,
-	}
+func crashing(t *testing.T) stores {
+	st := inMemory(t)
+	events := st.Audit
+	st = hooked.Stores(st, func(ctx context.Context, call string, do func() error) error {
+		if !isBesides(ctx) {
+			panic(call)
+		}
+		return do()
+	})
+	st.Audit = events
+	return st
 }
 
 // anyTicket returns a well-formed ticket that names no session.

@@ -266,7 +266,6 @@ func TestTheAuditLogCanBeSearched(t *testing.T) {
 	t.Attr("threat", "L01")
 	onEachStore(t, func(t *testing.T, open func(*testing.T) stores) {
 		s := start(t, options{stores: open})
-		s.api.Audit.UserID = s.whose
 		root := s.as(s.superuser("root"))
 		u := s.user("ada")
 		s.client().login("Ada@example.com", "wrong")
@@ -301,7 +300,6 @@ func TestNoPasswordIsInTheAuditLog(t *testing.T) {
 	t.Attr("threat", "L03")
 	const typed, set = "purple canary drinks tea 71", "orange canary drinks tea 72"
 	s := start(t, options{})
-	s.api.Audit.UserID = s.whose
 	root := s.as(s.superuser("root"))
 	u := s.user("ada")
 	s.client().login(typed, "x")
@@ -320,15 +318,6 @@ func TestNoPasswordIsInTheAuditLog(t *testing.T) {
 			t.Errorf("the audit log has a password: %s", text)
 		}
 	}
-}
-
-// whose is the Who of an audit log, as the command configures it.
-func (s *server) whose(ctx context.Context, login string) string {
-	u, err := s.stores.Accounts.Find(ctx, account.CanonicalLogin(login))
-	if err != nil {
-		return ""
-	}
-	return u.ID
 }
 
 // TestAnExportEscapesUntrustedText: no typed text can begin another line, another cell, or a formula.

@@ -45,7 +45,8 @@ func serveMany(b *testing.B, handler http.Handler, r *http.Request, status int) 
 func benched(b *testing.B, st stores) (*httpapi.API, *http.Cookie) {
 	b.Helper()
 	var log safeBuffer
-	api := assemble(b, st, "http://localhost:8000", options{}, &log)
+	whole, api := build(b, st, "http://localhost:8000", options{}, &log)
+	run(b, whole)
 	u := &account.User{Username: "ada", Password: "!", IsActive: true, Epoch: "first", DateJoined: time.Now().Unix()}
 	if err := st.Accounts.Create(b.Context(), u); err != nil {
 		b.Fatal(err)

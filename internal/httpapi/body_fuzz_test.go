@@ -58,7 +58,9 @@ func FuzzJSONBody(f *testing.F) {
 		f.Add(body)
 	}
 	var log safeBuffer
-	handler := assemble(f, memoryStores(f), "http://localhost:8000", options{}, &log).Handler(nil)
+	whole, _ := build(f, memoryStores(f), "http://localhost:8000", options{}, &log)
+	run(f, whole)
+	handler := whole.Handler(nil)
 	f.Fuzz(func(t *testing.T, body string) {
 		want, ok := strictly(body)
 		got, err := httpapi.DecodeLogin(httptest.NewRecorder(), post(body, "application/json"))

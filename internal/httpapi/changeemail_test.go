@@ -526,7 +526,7 @@ func TestNoCrashLosesTheOwnersWayBack(t *testing.T) {
 			plan := &storetest.FaultPlan{Call: n, After: how.after, Rest: how.rest}
 			st := faulty(inner, plan)
 			whole := s.api.Letters.Outbox
-			s.api.Letters.Secrets, s.api.Letters.Outbox, s.api.Accounts.Store = st.Mail, s.box.outbox(st.Mail), st.Accounts
+			s.api.Letters.Secrets, s.api.Letters.Outbox, s.api.Accounts.Store = st.Mail, s.outbox(st.Mail), st.Accounts
 			r := c.send("POST", "/api/auth/email/verify", proving(secret))
 			s.api.Letters.Secrets, s.api.Letters.Outbox, s.api.Accounts.Store = inner.Mail, whole, inner.Accounts
 			done := s.load(u.ID).Email == "ada@example.org"

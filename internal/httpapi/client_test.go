@@ -159,14 +159,12 @@ func (c *client) raw(method, path string, body io.Reader, header ...string) *ans
 	if err != nil {
 		c.s.t.Fatal(err)
 	}
-	if c.s.public != c.s.URL {
-		_, r.Host, _ = strings.Cut(c.s.public, "://")
-	}
 	for _, line := range header {
 		name, value, _ := strings.Cut(line, ": ")
 		if name == "Host" {
 			r.Host = value
-			if value != c.base().Host {
+			other := *c.base()
+			if other.Host = value; len(c.jar.Cookies(&other)) == 0 {
 				for _, cookie := range c.jar.Cookies(c.base()) {
 					r.AddCookie(cookie) // the jar returns none for another host
 				}

@@ -12,7 +12,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/auth"
 	"github.com/cloakroom-auth/cloakroom/session"
-	"github.com/cloakroom-auth/cloakroom/web/pages"
 )
 
 // TestReadingChangesNothing requests everything with GET, HEAD and OPTIONS, signed in and not, with bodies and queries that
@@ -20,7 +19,7 @@ import (
 func TestReadingChangesNothing(t *testing.T) {
 	t.Attr("threat", "F02")
 	open, plan := counting(t)
-	s := start(t, options{stores: open, pages: pages.Handler()})
+	s := start(t, options{idle: true, stores: open})
 	u := s.user("ada")
 	s.setupSecret()
 	user, other := s.as(u), s.as(u)
@@ -59,7 +58,7 @@ func TestReadingChangesNothing(t *testing.T) {
 // TestNoGETSignsIn: so no link, image or page can, whatever credentials the request has.
 func TestNoGETSignsIn(t *testing.T) {
 	t.Attr("threat", "S12")
-	s := start(t, options{pages: pages.Handler(), next: appBehind(t)})
+	s := start(t, options{next: appBehind(t)})
 	u := s.user("ada")
 	for _, path := range []string{"/signin", "/auth/account", "/", "/api/auth/login", "/api/auth/login/", "/api/me", "/api/auth/csrf", "/api/auth/reauthenticate", "/orders"} {
 		for _, method := range []string{"GET", "HEAD", "OPTIONS"} {

@@ -265,7 +265,7 @@ func TestADeletionIsToldWheneverAStoreFails(t *testing.T) {
 			accepted(t, s.as(first).send("POST", "/api/auth/email/verify/send", nil)) // makes the data key
 			broken := faulty(inner, plan)
 			s.api.Accounts.Store, s.api.Sessions.Store, s.api.Tokens.Store, s.api.Links = broken.Accounts, broken.Sessions, broken.Tokens, broken.Links
-			s.api.Steps.Factors, s.api.Steps.Signins, s.api.Letters.Secrets, s.api.Letters.Outbox = broken.Factors, broken.Signins, broken.Mail, box.outbox(broken.Mail)
+			s.api.Steps.Factors, s.api.Steps.Signins, s.api.Letters.Secrets, s.api.Letters.Outbox = broken.Factors, broken.Signins, broken.Mail, s.outbox(broken.Mail)
 			r := c.send("POST", deletePath, naming("ada"))
 			s.api.Accounts.Store, s.api.Letters.Secrets = inner.Accounts, inner.Mail
 			gone := s.isGone(u)
@@ -279,7 +279,7 @@ func TestADeletionIsToldWheneverAStoreFails(t *testing.T) {
 			}
 			ctx, stop := context.WithCancel(t.Context())
 			running := make(chan struct{})
-			go func() { defer close(running); _ = box.outbox(inner.Mail).Run(ctx) }()
+			go func() { defer close(running); _ = s.outbox(inner.Mail).Run(ctx) }()
 			s.sent()
 			stop()
 			<-running
@@ -334,7 +334,7 @@ func TestAnAdministratorsDeletionIsDoneWheneverAStoreFails(t *testing.T) {
 		for n := 1; ; n++ {
 			inner := inMemory(t)
 			plan := &storetest.FaultPlan{Call: n, After: after}
-			s := start(t, options{mail: newPostbox(), stores: func(*testing.T) stores { return inner }})
+			s := start(t, options{idle: true, mail: newPostbox(), stores: func(*testing.T) stores { return inner }})
 			u := s.user("ada")
 			s.belongings(u)
 			s.as(u)

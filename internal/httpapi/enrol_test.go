@@ -13,7 +13,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
 	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/storetest"
-	"github.com/cloakroom-auth/cloakroom/web/pages"
 )
 
 // requiring makes the server require a second factor.
@@ -136,7 +135,7 @@ func TestNothingIsSetUpAfterTheEndOfEverything(t *testing.T) {
 			}
 			return nil
 		}}
-		s := start(t, options{stores: func(*testing.T) stores { return storetest.Faulty(set, plan) }, change: change})
+		s := start(t, options{stores: func(*testing.T) stores { return allFaulty(set, plan) }, change: change})
 		user = s.user("ada").ID
 		c := s.client()
 		s.keepPending(c.login("ada", goodPassword))
@@ -247,7 +246,7 @@ func TestOfWhichUsersAFactorIsRequired(t *testing.T) {
 // TestAPendingEnrolmentOpensNothingElse, and nothing once the user has a factor.
 func TestAPendingEnrolmentOpensNothingElse(t *testing.T) {
 	t.Attr("threat", "M02")
-	s := start(t, options{pages: pages.Handler(), change: requiring(secondstep.Required, true)})
+	s := start(t, options{change: requiring(secondstep.Required, true)})
 	u := s.user("ada")
 	c := s.client()
 	s.keepPending(c.login("ada", goodPassword))
@@ -299,7 +298,7 @@ func TestAFailedStoreCallLeavesTheEnrolmentAtSignIn(t *testing.T) {
 		for n := 1; ; n++ {
 			plan := &storetest.FaultPlan{After: after}
 			inner := inMemory(t)
-			s := start(t, options{stores: func(*testing.T) stores { return storetest.Faulty(inner, plan) }, change: requiring(secondstep.Required, true)})
+			s := start(t, options{stores: func(*testing.T) stores { return allFaulty(inner, plan) }, change: requiring(secondstep.Required, true)})
 			u := s.user("ada")
 			c := s.client()
 			s.keepPending(c.login("ada", goodPassword))

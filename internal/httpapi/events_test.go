@@ -42,9 +42,6 @@ func (c *client) listen(header ...string) (*stream, *answer) {
 	if err != nil {
 		c.s.t.Fatal(err)
 	}
-	if c.s.public != c.s.URL {
-		_, r.Host, _ = strings.Cut(c.s.public, "://")
-	}
 	for _, line := range header {
 		name, value, _ := strings.Cut(line, ": ")
 		r.Header.Add(name, value)

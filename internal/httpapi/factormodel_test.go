@@ -55,30 +55,36 @@ func newPlayer(node func(set stores, plan *storetest.FaultPlan) *server, set sto
 var places = map[string]func(t *testing.T) func(stores, *storetest.FaultPlan) *server{
 	"plain": func(t *testing.T) func(stores, *storetest.FaultPlan) *server {
 		return func(set stores, plan *storetest.FaultPlan) *server {
-			return start(t, options{stores: planned(set, plan)})
+			return start(t, options{stores: planned(set, plan), change: impatient})
 		}
 	},
 	"beside Django": func(t *testing.T) func(stores, *storetest.FaultPlan) *server {
 		return func(set stores, plan *storetest.FaultPlan) *server {
 			return start(t, options{
-				stores: planned(set, plan), change: func(a *httpapi.API) { a.Steps.LookAgain = true },
+				stores: planned(set, plan), change: func(a *httpapi.API) {
+					impatient(a)
+					a.Steps.LookAgain = true
+				},
 			})
 		}
 	},
 	"on nodes": func(t *testing.T) func(stores, *storetest.FaultPlan) *server {
 		hub := feed.NewLocal()
 		return func(set stores, plan *storetest.FaultPlan) *server {
-			return start(t, options{stores: planned(cached(t, set, hub), plan)})
+			return start(t, options{stores: planned(cached(t, set, hub), plan), change: impatient})
 		}
 	},
 }
+
+// impatient lets no request wait until another one, which has no turn meanwhile, has completed its change of factors.
+func impatient(a *httpapi.API) { a.Factors.Patience = 0 }
 
 func planned(set stores, plan *storetest.FaultPlan) func(*testing.T) stores {
 	return func(*testing.T) stores {
 		if plan == nil {
 			return set
 		}
-		return storetest.Faulty(set, plan)
+		return allFaulty(set, plan)
 	}
 }
 

@@ -746,7 +746,7 @@ func TestAFailedStoreCallLeavesFactorsWhole(t *testing.T) {
 				for n := 1; ; n++ {
 					plan := &storetest.FaultPlan{After: after}
 					inner := inMemory(t)
-					s := start(t, options{stores: func(*testing.T) stores { return storetest.Faulty(inner, plan) }})
+					s := start(t, options{stores: func(*testing.T) stores { return allFaulty(inner, plan) }})
 					u := s.user("ada")
 					if x.prepare != nil {
 						x.prepare(s, u)
@@ -803,7 +803,7 @@ func TestAFailedStoreCallLeavesTheSecondStep(t *testing.T) {
 			for n := 1; ; n++ {
 				plan := &storetest.FaultPlan{}
 				inner := inMemory(t)
-				s := start(t, options{stores: func(*testing.T) stores { return storetest.Faulty(inner, plan) }})
+				s := start(t, options{stores: func(*testing.T) stores { return allFaulty(inner, plan) }})
 				u, a := s.enrolled("ada")
 				c := s.client()
 				c.pendingStep("ada")

@@ -24,7 +24,7 @@ type faultyServer struct {
 func newFaultyServer(t *testing.T, plan *storetest.FaultPlan) *faultyServer {
 	t.Helper()
 	inner := inMemory(t)
-	s := start(t, options{appTokens: true, stores: func(*testing.T) stores { return faulty(inner, plan) }})
+	s := start(t, options{idle: true, appTokens: true, stores: func(*testing.T) stores { return faulty(inner, plan) }})
 	p := &faultyServer{server: s, inner: inner, root: s.superuser("root"), bob: s.user("bob"), epochs: map[string]string{}}
 	for name, permissions := range map[string][]string{"editors": {"blog.edit_post"}, "empty": nil} {
 		if err := inner.Accounts.SetGroup(t.Context(), account.Group{Name: name, Permissions: permissions}); err != nil {

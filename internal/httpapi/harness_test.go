@@ -6,35 +6,27 @@ import (
 	"crypto/rand"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/auth"
-	"github.com/cloakroom-auth/cloakroom/csrf"
-	"github.com/cloakroom-auth/cloakroom/internal/authenticator"
-	"github.com/cloakroom-auth/cloakroom/internal/events"
 	"github.com/cloakroom-auth/cloakroom/internal/feed"
-	"github.com/cloakroom-auth/cloakroom/internal/grant"
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
-	"github.com/cloakroom-auth/cloakroom/internal/jwt"
-	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/nearcache"
-	"github.com/cloakroom-auth/cloakroom/internal/passkey"
-	"github.com/cloakroom-auth/cloakroom/internal/reqinfo"
-	"github.com/cloakroom-auth/cloakroom/internal/secondstep"
+	"github.com/cloakroom-auth/cloakroom/internal/testhook"
 	"github.com/cloakroom-auth/cloakroom/memory"
 	"github.com/cloakroom-auth/cloakroom/password"
-	"github.com/cloakroom-auth/cloakroom/session"
 	"github.com/cloakroom-auth/cloakroom/sqlite"
 	"github.com/cloakroom-auth/cloakroom/store"
-	"github.com/cloakroom-auth/cloakroom/throttle"
-	"github.com/cloakroom-auth/cloakroom/token"
 )
 
 type stores = store.Set
@@ -91,23 +83,23 @@ func cached(t *testing.T, set stores, hub feed.Feed) stores {
 
 // options configure the server under test.
 type options struct {
-	stores    func(*testing.T) stores // nil: inMemory
-	tls       bool                    // https, with a certificate that clients of the harness trust
-	url       string                  // the public URL; "": the address that the server listens on
-	text      bool                    // log lines of text instead of JSON
-	origins   []string
-	strict    bool
-	appTokens bool
-	basic     bool // each route accepts HTTP Basic
-	trusted   []string
-	hsts      string
-	pages     httpapi.Pages
-	next      http.Handler
-	audit     audit.Store // nil: that of stores
-	change    func(*httpapi.API)
-	mail      *postbox
-	providers *providers // where people can sign in besides; nil: the usual ones
-	costly    bool       // a password is hashed with as much work as in production
+	stores     func(*testing.T) stores // nil: inMemory
+	tls        bool                    // https, with a certificate that clients of the harness trust
+	url        string                  // the public URL; "": the address that the server listens on
+	text       bool                    // log lines of text instead of JSON
+	origins    []string
+	strict     bool
+	appTokens  bool
+	basic      bool // each route accepts HTTP Basic
+	trusted    []string
+	subDomains bool // HSTS is for subdomains too
+	next       http.Handler
+	audit      audit.Store // nil: that of stores
+	change     func(*httpapi.API)
+	mail       *postbox
+	idle       bool       // no background work is done, so that the test can replace stores, and count all writes
+	providers  *providers // where people can sign in besides; nil: the usual ones
+	costly     bool       // a password is hashed with as much work as in production
 }
 
 // server is the API on a port of this machine.
@@ -122,7 +114,7 @@ type server struct {
 	box    *postbox // of options
 }
 
-// start serves the API on a free port of this machine until the test ends.
+// start serves a server of cloakroom.New on a free port of this machine until the test ends.
 func start(t *testing.T, o options) *server {
 	t.Helper()
 	if o.stores == nil {
@@ -135,116 +127,138 @@ func start(t *testing.T, o options) *server {
 	}))
 	s.Config.MaxHeaderBytes = 64 << 10
 	s.Config.ErrorLog = slog.NewLogLogger(slog.NewTextHandler(s.log, nil), slog.LevelWarn)
+	t.Cleanup(s.searchLog)
+	t.Cleanup(s.searchStores)
+	t.Cleanup(s.searchAudit)
+	s.public = cmp.Or(o.url, o.scheme()+"://localhost:"+port(s.Listener))
+	if o.providers != nil {
+		o.providers.gives = s.secret.key
+	}
+	whole, api := build(t, s.stores, s.public, o, s.log)
+	s.api, handler = api, whole.Handler(o.next)
 	if o.tls {
 		s.EnableHTTP2 = true
 		s.StartTLS()
 	} else {
 		s.Start()
 	}
-	t.Cleanup(s.searchLog)
-	t.Cleanup(s.searchStores)
-	t.Cleanup(s.searchAudit)
-	t.Cleanup(s.Close)
-	s.public = cmp.Or(o.url, s.URL)
-	if o.providers != nil {
-		o.providers.gives = s.secret.key
+	s.dialsListener()
+	if o.idle || o.mail != nil && o.mail.idle {
+		closes(t, whole)
+	} else {
+		run(t, whole)
 	}
-	s.api = assemble(t, s.stores, s.public, o, s.log)
-	if o.change != nil {
-		o.change(s.api)
-	}
-	handler = s.api.Handler(o.next)
+	t.Cleanup(func() {
+		whole.Drain()
+		s.Close()
+	})
 	return s
 }
 
-// assemble builds the API by hand, because cloakroom.New calls the stores itself, which plans of faults count, and keeps to itself what tests
-// replace: pages, providers and their transport, the passkeys' domain, and what writes mail.
-func assemble(t testing.TB, st stores, base string, o options, log io.Writer) *httpapi.API {
+func (o options) scheme() string {
+	if o.tls {
+		return "https"
+	}
+	return "http"
+}
+
+func port(l net.Listener) string {
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+// dialsListener makes the clients of the server connect to it whatever the host of a URL is, and URL the public one.
+func (s *server) dialsListener() {
+	s.URL = s.public
+	transport := s.Server.Client().Transport.(*http.Transport)
+	transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, s.Listener.Addr().String())
+	}
+	if transport.TLSClientConfig != nil {
+		transport.TLSClientConfig.ServerName = "example.com" // a name in the certificate of httptest
+	}
+}
+
+// run does the background work of a server until the test ends, and closes it then.
+func run(t testing.TB, whole *cloakroom.Server) {
+	closes(t, whole)
+	ctx, stop := context.WithCancel(besides(context.Background()))
+	done := make(chan error, 1)
+	go func() { done <- whole.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// closes closes a server when the test ends.
+func closes(t testing.TB, whole *cloakroom.Server) {
+	t.Cleanup(func() {
+		if err := whole.Close(); err != nil {
+			t.Log(err) // of a store that the test has made fail
+		}
+	})
+}
+
+// build returns a server of cloakroom.New, and its API. Its passwords are hashed with little work, and its providers are those of the test.
+func build(t testing.TB, st stores, base string, o options, log io.Writer) (whole *cloakroom.Server, api *httpapi.API) {
 	t.Helper()
-	ring, err := keyring.Create(filepath.Join(t.TempDir(), "secret.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	guard, err := csrf.New(csrf.Config{URL: base, Origins: o.origins, Strict: o.strict, Keys: func() [][]byte { return ring.Derive("csrf") }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	trust, err := reqinfo.ParseProxies(o.trusted)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var lines slog.Handler = slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})
 	if o.text {
 		lines = slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})
 	}
-	logger := slog.New(reqinfo.LogHandler(lines))
-	auditLog := &audit.Log{Store: st.Audit, Text: logger}
+	c := cloakroom.Config{
+		URL: base, Origins: o.origins, StrictCSRF: o.strict, AppTokens: o.appTokens, Basic: o.basic, TrustedProxies: o.trusted,
+		Audiences: []string{"reports", "billing"}, HSTSSubDomains: o.subDomains, Stores: &st, Data: dataDir(), Log: slog.New(lines),
+		Ping: func(ctx context.Context) error { _, err := st.Sealed.Sealed(ctx); return err },
+	}
 	if o.audit != nil {
-		auditLog.Store = o.audit
+		st.Audit = o.audit
 	}
-	inBackground(t, auditLog.Run)
-	sessions := &session.Manager{
-		Store: st.Sessions, InsecureHTTP: !o.tls, AppTokens: o.appTokens, Audit: auditLog, Log: logger, Passive: httpapi.Passive,
+	if strings.Contains(base, "://"+passkeyDomain+":") {
+		c.PasskeyDomain = passkeyDomain
 	}
-	accounts := &account.Service{
-		Store: st.Accounts, Unsupported: st.Unsupported(), Hasher: &password.Hasher{}, Guard: &throttle.Guard{Store: st.Throttles},
-	}
-	if !o.costly {
-		accounts.Hasher.MinimumCost = goodHash()
-		accounts.HashTemplate = func(context.Context, *account.User) (string, error) { return goodHash(), nil }
-	}
-	steps := &secondstep.Service{Factors: st.Factors, Signins: st.Signins, Accounts: st.Accounts, Links: st.Links, Log: logger}
-	tokens := &token.Service{Store: st.Tokens, Audit: auditLog, Log: logger}
-	jwts := &jwt.Service{
-		Keys: &jwt.Keys{Ring: ring, Store: st.Sealed}, Store: st.Tokens, Accounts: auth.Epochs(st.Accounts), Sessions: sessions,
-		Issuer: base, Audiences: []string{"reports", "billing"}, Audit: auditLog,
-	}
-	api := &httpapi.API{}
-	of := auth.Config{Sessions: sessions, Accounts: st.Accounts, Tokens: tokens, JWTs: jwts, SecondStep: steps.Demands}
-	if o.basic {
-		of.Basic = api.VerifyBasic
-	}
-	who := auth.New(of)
-	hub := &events.Hub{Auth: who, Log: logger}
-	sessions.OnEnd, accounts.OnChange = hub.SessionsEnded, hub.Wake
-	inBackground(t, hub.Run)
-	keys, err := passkey.New(passkey.Config{
-		RPID: passkeyDomain, Name: passkeyDomain, Origins: append([]string{base}, o.origins...),
-		Keys: func() [][]byte { return ring.Derive("passkey") }, Factors: st.Factors, Signins: st.Signins,
-	})
+	o.mail.configure(&c)
+	at := cmp.Or(o.providers, newProviders()).providers(t, base)
+	whole, err := cloakroom.New(testhook.WithAPI(besides(context.Background()), func(a *httpapi.API) {
+		api = a
+		if !o.costly {
+			a.Accounts.Hasher.MinimumCost = goodHash()
+			a.Accounts.HashTemplate = func(context.Context, *account.User) (string, error) { return goodHash(), nil }
+		}
+		a.Providers = at
+		if a.Grants != nil {
+			a.Grants.Providers = at
+		}
+		if o.change != nil {
+			o.change(a)
+		}
+	}), c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var factors *authenticator.Service
-	if st.Factors != nil {
-		factors = &authenticator.Service{
-			Factors: st.Factors, Steps: steps, Keys: keyring.NewDataKeys(ring, st.Sealed), Guard: accounts.Guard, Issuer: "app.example.com",
-			Tags: func() [][]byte { return ring.Derive("enrolment") }, Log: logger,
-		}
-	}
-	at := cmp.Or(o.providers, newProviders())
-	all := at.providers(t, base)
-	var grants *grant.Service
-	if st.Grants != nil {
-		grants = &grant.Service{
-			Store: st.Grants, Sessions: sessions, Keys: keyring.NewDataKeys(ring, st.Sealed), Providers: all, Audit: auditLog, Log: logger,
-		}
-	}
-	*api = httpapi.API{
-		Grants:  grants,
-		Texts:   catalogue(),
-		Letters: o.mail.serve(t, st, ring, base, accounts, auditLog, logger),
-		Steps:   steps, Factors: factors, Passkeys: keys, RelatedOrigins: []string{base},
-		Links: st.Links, Sealer: keyring.NewDataKeys(ring, st.Sealed), Providers: all,
-		Sessions: sessions, Accounts: accounts, Tokens: tokens, JWT: jwts, Auth: who, CSRF: guard, Client: trust, Keys: ring, Live: hub, Audit: auditLog, Pages: o.pages,
-		URL:     base,
-		Healthy: func(ctx context.Context) error { _, err := st.Sealed.Sealed(ctx); return err },
-		Secure:  o.tls, HSTS: o.hsts, Log: logger,
-	}
-	return api
+	return whole, api
 }
 
-// passkeyDomain is the relying party's ID. Browsers would refuse it at the address of the harness, which is an IP address.
+// dataDir is where all servers keep the secret, so that those that share stores share it too.
+var dataDir = sync.OnceValue(func() string {
+	dir, err := os.MkdirTemp("", "httpapi")
+	if err != nil {
+		panic(err)
+	}
+	return dir
+})
+
+type besidesKey struct{}
+
+// besides marks the context of what a server does as it starts, and in the background.
+func besides(ctx context.Context) context.Context { return context.WithValue(ctx, besidesKey{}, true) }
+
+func isBesides(ctx context.Context) bool { return ctx.Value(besidesKey{}) != nil }
+
+// passkeyDomain is the relying party's ID.
 const passkeyDomain = "localhost"
 
 // inBackground runs a function until the test ends.

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
-	"github.com/cloakroom-auth/cloakroom/web/pages"
 )
 
 // wire sends a request byte for byte and reads one response.
@@ -46,12 +45,16 @@ func (s *server) wire(t *testing.T, request string) *answer {
 	return &answer{r, body}
 }
 
-func (s *server) host() string { return s.Listener.Addr().String() }
+// host is the host of the public URL.
+func (s *server) host() string {
+	_, host, _ := strings.Cut(s.public, "://")
+	return host
+}
 
 // TestOnlyConfiguredHostsAreAnswered: a request for another host gets 421, on every path, before anything else is checked. Only
 // health checks may have any host, and browsers ask the host of the passkeys' domain for its related origins.
 func TestOnlyConfiguredHostsAreAnswered(t *testing.T) {
-	s := start(t, options{pages: pages.Handler(), next: appBehind(t)})
+	s := start(t, options{next: appBehind(t)})
 	_, port, _ := net.SplitHostPort(s.host())
 	c := s.as(s.user("ada"))
 	before := snapshot(t, s.stores)
@@ -131,7 +134,7 @@ func TestPlainHTTPIsRefusedNotRedirected(t *testing.T) {
 	t.Attr("threat", "H08")
 	s := start(t, options{tls: true})
 	for _, r := range httpapi.Routes() {
-		conn, err := net.Dial("tcp", s.host())
+		conn, err := net.Dial("tcp", s.Listener.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,8 +168,9 @@ func FuzzHostHeader(f *testing.F) {
 		f.Add(host, "/healthz")
 	}
 	var log safeBuffer
-	api := assemble(f, memoryStores(f), "https://auth.example.com", options{tls: true, origins: []string{trustedOrigin}}, &log)
-	handler := api.Handler(nil)
+	whole, _ := build(f, memoryStores(f), "https://auth.example.com", options{origins: []string{trustedOrigin}}, &log)
+	run(f, whole)
+	handler := whole.Handler(nil)
 	f.Fuzz(func(t *testing.T, host, path string) {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Host = host

@@ -33,7 +33,10 @@ func (p *pausing) arm(n int) (reached, release chan struct{}) {
 	return p.reached, p.release
 }
 
-func (p *pausing) pass(step bool) {
+func (p *pausing) pass(ctx context.Context, step bool) {
+	if isBesides(ctx) {
+		return
+	}
 	p.mu.Lock()
 	if step || !p.steps {
 		p.left--
@@ -47,62 +50,62 @@ func (p *pausing) pass(step bool) {
 }
 
 func (p *pausing) Load(ctx context.Context, id string) (*account.User, error) {
-	p.pass(false)
+	p.pass(ctx, false)
 	return p.Store.Load(ctx, id)
 }
 
 func (p *pausing) Find(ctx context.Context, key string) (*account.User, error) {
-	p.pass(false)
+	p.pass(ctx, false)
 	return p.Store.Find(ctx, key)
 }
 
 func (p *pausing) Groups(ctx context.Context) ([]account.Group, error) {
-	p.pass(false)
+	p.pass(ctx, false)
 	return p.Store.Groups(ctx)
 }
 
 func (p *pausing) Create(ctx context.Context, u *account.User) error {
-	p.pass(true)
+	p.pass(ctx, true)
 	return p.Store.Create(ctx, u)
 }
 
 func (p *pausing) Change(ctx context.Context, id string, change func(*account.User) error) (*account.User, error) {
-	p.pass(true)
+	p.pass(ctx, true)
 	return p.Store.Change(ctx, id, change)
 }
 
 func (p *pausing) NoteSignIn(ctx context.Context, id string, s account.SignInUpdate) (*account.User, error) {
-	p.pass(true)
+	p.pass(ctx, true)
 	return p.Store.NoteSignIn(ctx, id, s)
 }
 
 func (p *pausing) FindReset(ctx context.Context, hash [32]byte, now int64) (*account.User, error) {
-	p.pass(false)
+	p.pass(ctx, false)
 	return p.Store.FindReset(ctx, hash, now)
 }
 
 func (p *pausing) Delete(ctx context.Context, id string) error {
-	p.pass(true)
+	p.pass(ctx, true)
 	return p.Store.Delete(ctx, id)
 }
 
 func (p *pausing) SetReset(ctx context.Context, id string, hash [32]byte, expires int64) error {
-	p.pass(true)
+	p.pass(ctx, true)
 	return p.Store.SetReset(ctx, id, hash, expires)
 }
 
 func (p *pausing) Transact(ctx context.Context, do func(account.Tx) error) error {
-	p.pass(true)
+	p.pass(ctx, true)
 	return p.Store.Transact(ctx, do)
 }
 
 func (p *pausing) SetGroup(ctx context.Context, g account.Group) error {
-	p.pass(true)
+	p.pass(ctx, true)
 	return p.Store.SetGroup(ctx, g)
 }
 
 func (p *pausing) DeleteGroup(ctx context.Context, name string) error {
-	p.pass(true)
+	p.pass(ctx, true)
 	return p.Store.DeleteGroup(ctx, name)
 }
 

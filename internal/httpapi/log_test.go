@@ -10,7 +10,6 @@ import (
 	"unicode"
 
 	"github.com/cloakroom-auth/cloakroom/session"
-	"github.com/cloakroom-auth/cloakroom/web/pages"
 )
 
 // line has the fields of every log line about a request.
@@ -276,7 +275,7 @@ func TestAPasswordTypedAsAUsernameIsNotLogged(t *testing.T) {
 func TestNoSecretIsEverLogged(t *testing.T) {
 	t.Attr("threat", "R06")
 	t.Attr("threat", "L03")
-	s := start(t, options{pages: pages.Handler()})
+	s := start(t, options{})
 	secret := s.setupSecret()
 	s.client().send("POST", "/api/auth/setup", first(secret))
 	u := s.user("ada")

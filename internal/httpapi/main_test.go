@@ -10,5 +10,7 @@ import (
 // measures memory.
 func TestMain(m *testing.M) {
 	debug.SetGCPercent(400)
-	os.Exit(m.Run())
+	code := m.Run()
+	_ = os.RemoveAll(dataDir())
+	os.Exit(code)
 }

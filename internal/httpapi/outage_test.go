@@ -171,7 +171,7 @@ func partial(calls []string) bool {
 func (sc scene) run(t *testing.T, plan *storetest.FaultPlan) (r *answer, state string, calls []string) {
 	t.Helper()
 	w := newWorld(t, sc.user)
-	s := start(t, options{stores: func(*testing.T) stores { return faulty(w.stores, plan) }})
+	s := start(t, options{idle: true, stores: func(*testing.T) stores { return faulty(w.stores, plan) }})
 	c := s.client()
 	if sc.user {
 		c.hold(w.ticket)

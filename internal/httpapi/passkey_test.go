@@ -211,7 +211,7 @@ func TestAFallingCounterIsInTheLog(t *testing.T) {
 func TestStrangersOptionsLeaveNothing(t *testing.T) {
 	t.Attr("threat", "N03")
 	plan := &storetest.FaultPlan{}
-	s := start(t, options{stores: func(t *testing.T) stores { return storetest.Faulty(inMemory(t), plan) }})
+	s := start(t, options{stores: func(t *testing.T) stores { return allFaulty(inMemory(t), plan) }})
 	handler := s.api.Handler(nil)
 	before := len(plan.Calls())
 	seen := map[string]bool{}
@@ -295,7 +295,7 @@ func TestAStoreThatFailsAtASignInByPasskey(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		for n := 1; ; n++ {
 			plan := &storetest.FaultPlan{After: after}
-			s := start(t, options{stores: func(t *testing.T) stores { return storetest.Faulty(inMemory(t), plan) }})
+			s := start(t, options{stores: func(t *testing.T) stores { return allFaulty(inMemory(t), plan) }})
 			u := s.user("ada")
 			body := s.assertion(s.withPasskey(u, factor.Passkey))
 			c := s.client()
@@ -591,7 +591,7 @@ func TestAStoreThatFailsLeavesPasskeysWhole(t *testing.T) {
 			t.Parallel()
 			for n := 1; ; n++ {
 				plan := &storetest.FaultPlan{}
-				s := start(t, options{stores: func(t *testing.T) stores { return storetest.Faulty(inMemory(t), plan) }})
+				s := start(t, options{stores: func(t *testing.T) stores { return allFaulty(inMemory(t), plan) }})
 				m := &made{s: s, u: s.user("ada")}
 				m.c = s.as(m.u)
 				if x.kind != "" {

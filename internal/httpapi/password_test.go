@@ -13,7 +13,6 @@ import (
 
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/password"
-	"github.com/cloakroom-auth/cloakroom/web/pages"
 )
 
 func changing(current, next string) map[string]string {
@@ -164,7 +163,7 @@ func TestAFloodOfSignInsIsRefusedWithoutHarm(t *testing.T) {
 // TestPasswordManagersFindTheFields: the built pages declare the purpose of each field, and don't prevent pasting.
 func TestPasswordManagersFindTheFields(t *testing.T) {
 	t.Attr("threat", "P07")
-	s := start(t, options{pages: pages.Handler()})
+	s := start(t, options{})
 	page := s.client().send("GET", "/signin", nil)
 	script := s.script(page)
 	for _, hint := range []string{"current-password", "new-password", "username", "email"} {

@@ -11,7 +11,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/factor"
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
 	"github.com/cloakroom-auth/cloakroom/storetest"
-	"github.com/cloakroom-auth/cloakroom/web/pages"
 )
 
 // withApp creates a user who has an authenticator app and recovery codes.
@@ -122,7 +121,7 @@ func TestNoWayInTakesAPasswordAlone(t *testing.T) {
 // TestAPendingSignInOpensNothingElse asks every route with a pending sign-in and as a stranger: the answers are the same.
 func TestAPendingSignInOpensNothingElse(t *testing.T) {
 	t.Attr("threat", "M02")
-	s := start(t, options{appTokens: true, pages: pages.Handler()})
+	s := start(t, options{appTokens: true})
 	s.withApp("ada")
 	browser := s.client()
 	browser.login("ada", goodPassword)
@@ -196,16 +195,13 @@ func TestTheMethodsAreTold(t *testing.T) {
 }
 
 func TestPasswordManagersAreLedToTheAccountPage(t *testing.T) {
-	with, without := start(t, options{pages: pages.Handler(), next: appBehind(t)}), start(t, options{})
+	s := start(t, options{next: appBehind(t)})
 	for _, path := range []string{"/.well-known/change-password", "/.well-known/change-password/"} {
-		if r := with.client().send("GET", path, nil); r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != "/auth/account" {
+		if r := s.client().send("GET", path, nil); r.StatusCode != http.StatusSeeOther || r.Header.Get("Location") != "/auth/account" {
 			t.Errorf("%s: %d, Location %q; want 303 to /auth/account", path, r.StatusCode, r.Header.Get("Location"))
 		}
 	}
-	if r := without.client().send("GET", "/.well-known/change-password", nil); !isProblem(r, 404, "not_found") {
-		t.Errorf("without pages: %d %s; want 404", r.StatusCode, r.body)
-	}
-	if r := with.client().send("GET", "/.well-known/other", nil); r.Header.Get("X-App") == "" {
+	if r := s.client().send("GET", "/.well-known/other", nil); r.Header.Get("X-App") == "" {
 		t.Errorf("another path there: %d; want the app's answer", r.StatusCode)
 	}
 }
@@ -227,7 +223,7 @@ func TestAFailedStoreCallLeavesThePendingSignIn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for n := 1; ; n++ {
 				plan := &storetest.FaultPlan{}
-				s := start(t, options{stores: func(t *testing.T) stores { return storetest.Faulty(inMemory(t), plan) }})
+				s := start(t, options{stores: func(t *testing.T) stores { return allFaulty(inMemory(t), plan) }})
 				u := s.withApp("ada")
 				c := s.client()
 				if r := c.login("ada", goodPassword); !isProblem(r, 401, "second_factor_required") {

@@ -1,18 +1,15 @@
 package httpapi_test
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"log/slog"
 	"regexp"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
-	"github.com/cloakroom-auth/cloakroom/audit"
-	"github.com/cloakroom-auth/cloakroom/internal/keyring"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/outbox"
 	"github.com/cloakroom-auth/cloakroom/internal/texts"
@@ -24,13 +21,12 @@ type postbox struct {
 	mu       sync.Mutex
 	messages []mail.Message
 	arrived  chan struct{} // closed at the next message
-	idle     bool          // nothing is sent
+	idle     bool          // the server does no background work, so it sends nothing
 	perHour  int           // 0: 600
 	signUps  letters.SignUps
 	codes    bool // people can sign in with a mailed code
 
-	blocked chan struct{}                    // not nil: Send waits until it is closed
-	outbox  func(mail.Store) *outbox.Service // made by serve: an outbox with another store
+	blocked chan struct{} // not nil: Send waits until it is closed
 }
 
 // catalogue has the built-in texts.
@@ -60,25 +56,24 @@ func (p *postbox) Send(_ context.Context, m *mail.Message) error {
 	return nil
 }
 
-// serve returns what writes and sends the mail of a server, and runs it until the test ends; nil if there is no postbox.
-func (p *postbox) serve(t testing.TB, st stores, ring *keyring.Ring, base string, accounts *account.Service, events *audit.Log, log *slog.Logger) *letters.Service {
-	t.Helper()
+// configure makes a server send its mail here. A server without a postbox sends none: it has no store for it.
+func (p *postbox) configure(c *cloakroom.Config) {
 	if p == nil {
-		return nil
+		c.Stores.Mail = nil
+		return
 	}
-	l := &letters.Service{
-		Texts: catalogue(), URL: func(context.Context) (string, error) { return base, nil }, Accounts: accounts, Guard: accounts.Guard,
-		PerHour: cmp.Or(p.perHour, 600), Audit: events, Secrets: st.Mail, Log: log, SignUps: p.signUps,
-		SignInCodes: p.codes, CodeKeys: func() [][]byte { return ring.Derive("mailed code") },
+	c.SendMail, c.MailPerHour, c.MailCode, c.SignupDomains = p, p.perHour, p.codes, p.signUps.Domains
+	switch {
+	case p.signUps.Open:
+		c.Signup, c.AllowSignup = "open", p.signUps.Allow
+	case p.signUps.Invite:
+		c.Signup = "invite"
 	}
-	accounts.EndMailed, accounts.Moving = l.EndChanges, l.Moving
-	keys := keyring.NewDataKeys(ring, st.Sealed)
-	p.outbox = func(store mail.Store) *outbox.Service { return outbox.New(store, keys, p, l.Write, events, log) }
-	l.Outbox = p.outbox(st.Mail)
-	if !p.idle {
-		inBackground(t, l.Run)
-	}
-	return l
+}
+
+// outbox returns an outbox of the server with another store.
+func (s *server) outbox(store mail.Store) *outbox.Service {
+	return outbox.New(store, s.api.Sealer, s.box, s.api.Letters.Write, s.api.Audit, s.api.Log)
 }
 
 // all returns the messages so far.
@@ -180,7 +175,7 @@ func TestAChangeOfThePasswordIsToldByMail(t *testing.T) {
 	ok(t, s.as(nameless).send("POST", "/api/auth/password/change", map[string]string{"current_password": goodPassword, "new_password": newPassword}))
 	ok(t, s.as(u).send("POST", "/api/auth/password/change", map[string]string{"current_password": goodPassword, "new_password": newPassword}, "Accept-Language: de"))
 	first := box.next(t, 0)
-	if about(first) != fmt.Sprintf("password_changed to %s about %q", u.Email, u.ID) || first.Subject != "Dein Passwort für 127.0.0.1"+s.public[len("http://127.0.0.1"):]+" wurde geändert" {
+	if about(first) != fmt.Sprintf("password_changed to %s about %q", u.Email, u.ID) || first.Subject != "Dein Passwort für "+s.host()+" wurde geändert" {
 		t.Errorf("the message is %s: %s", about(first), first.Subject)
 	}
 	ok(t, s.client().send("POST", "/api/auth/password/reset", resetting(s.resetSecret(u), goodPassword)))

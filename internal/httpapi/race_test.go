@@ -18,12 +18,13 @@ import (
 type gate struct {
 	session.Store
 	call            string
-	once            sync.Once
+	once, first     sync.Once
 	reached, opened chan struct{}
+	touched         chan struct{} // closed after the first Touch
 }
 
 func newGate(inner session.Store, call string) *gate {
-	return &gate{Store: inner, call: call, reached: make(chan struct{}), opened: make(chan struct{})}
+	return &gate{Store: inner, call: call, reached: make(chan struct{}), opened: make(chan struct{}), touched: make(chan struct{})}
 }
 
 func (g *gate) pass(call string) {
@@ -53,7 +54,9 @@ func (g *gate) Replace(ctx context.Context, old, new *session.Record) error {
 
 func (g *gate) Touch(ctx context.Context, uses []session.LastUse) error {
 	g.pass("Touch")
-	return g.Store.Touch(ctx, uses)
+	err := g.Store.Touch(ctx, uses)
+	g.first.Do(func() { close(g.touched) })
+	return err
 }
 
 // TestNoLateWriteRevivesAnEndedSession holds a request between its read and its write while another request ends the session. The
@@ -101,16 +104,25 @@ func TestNoLateWriteRevivesAnEndedSession(t *testing.T) {
 				}})
 				late := make(chan *answer)
 				go func() { late <- row.send(slow.client().hold(ticket)) }()
+				var r *answer
 				select {
 				case <-g.reached:
-				case r := <-late:
-					t.Fatalf("the request didn't call %s: got %d %s", row.call, r.StatusCode, r.body)
+				case r = <-late:
+					if row.call != "Touch" {
+						t.Fatalf("the request didn't call %s: got %d %s", row.call, r.StatusCode, r.body)
+					}
+					<-g.reached // uses are written in batches
 				}
 				if err := finish(s, ticket, s.records(u.ID)[0].PublicID); err != nil {
 					t.Error(err)
 				}
 				close(g.opened)
-				r := <-late
+				if r == nil {
+					r = <-late
+				}
+				if row.call == "Touch" {
+					<-g.touched
+				}
 				s.dead(t, "the ticket", ticket)
 				for _, cookie := range r.Cookies() {
 					if cookie.Name == "sessionid" {

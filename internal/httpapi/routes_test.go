@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/cloakroom-auth/cloakroom/internal/httpapi"
-	"github.com/cloakroom-auth/cloakroom/web/pages"
 )
 
 // at returns a path of the route.
@@ -74,7 +73,7 @@ func isProblem(a *answer, status int, code string) bool {
 
 func TestOnlyListedMethodsAreAccepted(t *testing.T) {
 	t.Attr("threat", "H07")
-	s := start(t, options{pages: pages.Handler(), next: appBehind(t)})
+	s := start(t, options{next: appBehind(t)})
 	c := s.client()
 	every := []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "QUERY", "PROPFIND", "get", "Post", "NONSENSE"}
 	for path, allowed := range methods() {
@@ -108,7 +107,7 @@ func TestOnlyListedMethodsAreAccepted(t *testing.T) {
 }
 
 func TestTrailingSlashMakesNoDifference(t *testing.T) {
-	s := start(t, options{pages: pages.Handler(), mail: codeBox(), change: binding})
+	s := start(t, options{mail: codeBox(), change: binding})
 	c := s.client()
 	for _, route := range httpapi.Routes() {
 		plain, slash := c.send(route.Method, at(route), nil), c.send(route.Method, at(route)+"/", nil)
@@ -125,11 +124,11 @@ func TestTrailingSlashMakesNoDifference(t *testing.T) {
 // not. So a cache can't be tricked into storing a user's page under the name of an image.
 func TestUnknownPathsAreRefused(t *testing.T) {
 	t.Attr("threat", "H06")
-	s := start(t, options{pages: pages.Handler(), next: appBehind(t)})
+	s := start(t, options{next: appBehind(t)})
 	paths := []string{
 		"/api/auth", "/api/auth/", "/api/auth/x", "/api/auth/login/x", "/api/auth//login", "/api/auth/login;a=b",
 		"/api/auth/sessions/a/b", "/api/auth/sessions//", "/api/auth/sessions/a%2Fb/c", "/api/auth/me.css", "/api/me/x.css",
-		"/api/me/avatar.png", "/api/authz/forward-auth", "/auth", "/auth/", "/auth/x", "/auth/account/x.js", "/auth/index.html",
+		"/api/me/avatar.png", "/auth", "/auth/", "/auth/x", "/auth/account/x.js", "/auth/index.html",
 		"/auth/assets", "/auth/assets/", "/auth/assets/x.js", "/auth/assets/..%2findex.html", "/auth/setup/x", "/signin/x",
 		"/signin/x.css", "/signin//", "/healthz/x", "/readyz/x", "/%61pi/auth/me", "/api/%61uth/me", "/api/auth%2Fme", "/%73ignin",
 		"/api/auth/%6De",
@@ -156,7 +155,7 @@ func TestUnknownPathsAreRefused(t *testing.T) {
 }
 
 func TestWithoutAnAppTheRootRedirectsToTheAccountPage(t *testing.T) {
-	s := start(t, options{pages: pages.Handler()})
+	s := start(t, options{})
 	c := s.client()
 	for _, path := range []string{"/", "/?next=//evil.example", "/?x=1"} {
 		r := c.send("GET", path, nil)
@@ -177,7 +176,7 @@ func TestWithoutAnAppTheRootRedirectsToTheAccountPage(t *testing.T) {
 // TestHEADIsGETWithoutTheBody: HEAD passes the same checks, and gives the same header.
 func TestHEADIsGETWithoutTheBody(t *testing.T) {
 	t.Attr("threat", "E8")
-	s := start(t, options{pages: pages.Handler()})
+	s := start(t, options{})
 	u := s.user("ada")
 	for name, c := range map[string]*client{"a visitor": s.client(), "a user": s.as(u)} {
 		paths := []string{"/", "/signin", "/auth/account", "/api/auth/x", "/x"}

@@ -8,11 +8,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/cloakroom-auth/cloakroom/internal/jwt"
+	"github.com/cloakroom-auth/cloakroom/sealed"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
@@ -29,11 +31,12 @@ const (
 // resign changes the claims of a token, and signs them with the server's key.
 func (s *server) resign(text string, change func(claims string) string) string {
 	s.t.Helper()
-	sealed, err := s.stores.Sealed.Sealed(s.t.Context())
+	keys, err := s.stores.Sealed.Sealed(s.t.Context())
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	plain, err := s.api.Keys.Open(sealed[len(sealed)-1])
+	keys = slices.DeleteFunc(keys, func(k sealed.Secret) bool { return !strings.HasPrefix(k.Name, "jwt ") })
+	plain, err := s.api.Keys.Open(keys[len(keys)-1])
 	if err != nil {
 		s.t.Fatal(err)
 	}

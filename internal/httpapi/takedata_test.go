@@ -247,7 +247,7 @@ func TestNoDataIsSentWhileAStoreFails(t *testing.T) {
 	t.Attr("threat", "PD06")
 	for n := 1; ; n++ {
 		inner := inMemory(t)
-		s := start(t, options{stores: func(*testing.T) stores { return inner }})
+		s := start(t, options{idle: true, stores: func(*testing.T) stores { return inner }})
 		u := s.everything("ada")
 		c := s.as(u)
 		plan := &storetest.FaultPlan{Call: n}

@@ -14,7 +14,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/internal/passkey/passkeytest"
 	"github.com/cloakroom-auth/cloakroom/signin"
 	"github.com/cloakroom-auth/cloakroom/token"
-	"github.com/cloakroom-auth/cloakroom/web/pages"
 )
 
 // possession is what a user has besides a password.
@@ -182,7 +181,7 @@ func TestEachKindOfPendingSignInOpensItsOwnRoutes(t *testing.T) {
 	t.Attr("threat", "M02")
 	for kind, own := range opens {
 		t.Run(string(kind), func(t *testing.T) {
-			s := start(t, options{appTokens: true, pages: pages.Handler()})
+			s := start(t, options{appTokens: true})
 			u, app := s.enrolled("ada")
 			begin := func(app bool) string {
 				secret, err := s.api.Steps.Begin(t.Context(), &signin.Pending{
