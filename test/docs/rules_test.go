@@ -102,6 +102,8 @@ var rules = []rule{
 
 	{"docs/go.md", "if order.Owner", compiles(`"net/http"`, `"github.com/cloakroom-auth/cloakroom/auth"`)(
 		"func handler(w http.ResponseWriter, r *http.Request, who *auth.Identity, order struct{ Owner string; Paid bool }) {\n", "}")},
+	{"docs/go.md", "srv, err := cloakroom.New(ctx", compiles(`"context"`, `"net/http"`, `"github.com/cloakroom-auth/cloakroom"`, `"github.com/cloakroom-auth/cloakroom/auth"`)(
+		"func serve(ctx context.Context, mux *http.ServeMux, orders func() http.Handler) {\n", "_ = err }")},
 	{"docs/go.md", "cloakroom.Config{OnEvent", compiles(`"github.com/cloakroom-auth/cloakroom"`, `"github.com/cloakroom-auth/cloakroom/audit"`)(
 		"var orders interface{ Forget(user string) }\nvar _ = ", "")},
 	{"docs/go.md", "func TestOrders", ordersTest},
