@@ -245,6 +245,7 @@ func (n *nodes) work(ctx context.Context, user, protocol string, answers *atomic
 			demand(200, "GET", "/private", ticket, "")
 			demand(200, "GET", "/api/me", ticket, "")
 			demand(200, "POST", "/private", ticket, "x")
+			time.Sleep(50 * time.Millisecond) // many requests in each moment of a restart are enough
 		}
 		demand(200, "POST", "/api/auth/logout", ticket, "{}")
 		demand(401, "GET", "/private", ticket, "")
