@@ -152,9 +152,6 @@ func BenchmarkScheme(b *testing.B) {
 	if _, err := api.Sessions.SignIn(w, httptest.NewRequest("POST", "/", nil), session.SignIn{User: u.ID, Epoch: u.Epoch, App: true}); err != nil {
 		b.Fatal(err)
 	}
-	background, stop := context.WithCancel(b.Context())
-	defer stop()
-	go api.Tokens.Run(background) // uses are noted in batches, as in the server
 	handler := api.Handler(nil)
 	for _, scheme := range []struct{ name, header, value string }{
 		{"session", "Cookie", cookie.Name + "=" + cookie.Value},
