@@ -36,7 +36,7 @@ type process struct {
 	mu      sync.Mutex
 	cmd     *exec.Cmd
 	in      io.WriteCloser
-	waiting map[string]chan string
+	waiting map[string]chan string // nil: the process has ended
 	number  int
 	busy    sync.RWMutex // held for writing while this node must end nothing
 	naps    atomic.Int64 // how often it was paused for long, or resumed, while it might be ending something
@@ -72,11 +72,12 @@ func (p *process) start() {
 	p.mu.Lock()
 	p.cmd, p.in, p.waiting = cmd, in, waiting
 	p.mu.Unlock()
-	go p.read(out, waiting)
+	go p.read(cmd, out, waiting)
 }
 
-// read passes the answers on, and closes all channels at the end.
-func (p *process) read(out io.Reader, waiting map[string]chan string) {
+// read passes the answers on. At the end it closes all channels, and no more are taken: a process that is dying can close its output before
+// its input, and what is written to it then has no answer.
+func (p *process) read(cmd *exec.Cmd, out io.Reader, waiting map[string]chan string) {
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		number, answer, _ := strings.Cut(lines.Text(), " ")
@@ -89,9 +90,11 @@ func (p *process) read(out io.Reader, waiting map[string]chan string) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for number, c := range waiting {
+	for _, c := range waiting {
 		close(c)
-		delete(waiting, number)
+	}
+	if p.cmd == cmd { // it hasn't been started again yet
+		p.waiting = nil
 	}
 }
 
@@ -111,6 +114,10 @@ var errNoAnswer = errors.New("no answer")
 // ask sends one line, and waits for the answer.
 func (p *process) ask(words ...string) (string, error) {
 	p.mu.Lock()
+	if p.waiting == nil {
+		p.mu.Unlock()
+		return "", errNoAnswer
+	}
 	p.number++
 	number := strconv.Itoa(p.number)
 	c := make(chan string, 1)
