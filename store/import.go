@@ -43,9 +43,8 @@ type Importer interface {
 	// Imports returns the IDs here of all users imported from a source, by their IDs there, without users deleted here.
 	Imports(ctx context.Context, source string) (map[string]string, error)
 
-	// ImportToken adds a token, whose Data is [ImportedTokenData], unless it was added before: one that has ended here since stays ended. Only
-	// one that has expired, and was therefore deleted, is added again. It reports whether it has added the token, or with dry, which
-	// writes nothing, whether it would.
+	// ImportToken adds a token, whose Data is [ImportedTokenData], unless it was added before: one that has ended or expired here since stays so.
+	// It reports whether it has added the token, or with dry, which writes nothing, whether it would.
 	ImportToken(ctx context.Context, r *token.Record, dry bool) (added bool, err error)
 }
 

@@ -18,7 +18,7 @@ type tokens struct {
 	lock, count, evict, create, replace, exists, touch, delete, deleteExpired *statement
 	load                                                                      rowQuery
 
-	note, noted, forgetExpired, move *statement // of imported tokens
+	note, noted, move *statement // of imported tokens
 }
 
 const tokenColumns = `id, public_id, user_id, epoch, kind, name, scopes, created, used, expires, ip, agent, data, version`
@@ -52,9 +52,7 @@ func newTokens(p *queries) *tokens {
 
 		note:  p.writing(`INSERT INTO imported_tokens (id) VALUES ($1) ON CONFLICT DO NOTHING`),
 		noted: p.writing(`SELECT EXISTS (SELECT 1 FROM imported_tokens WHERE id = $1)`),
-		forgetExpired: p.writing(`DELETE FROM imported_tokens WHERE ` + p.dialect.among(`id`,
-			`SELECT id FROM tokens WHERE expires > 0 AND expires <= $1 ORDER BY expires LIMIT $2`)),
-		move: p.writing(`UPDATE tokens SET epoch = $1, version = $2 WHERE user_id = $3 AND epoch = $4 AND data = $5`),
+		move:  p.writing(`UPDATE tokens SET epoch = $1, version = $2 WHERE user_id = $3 AND epoch = $4 AND data = $5`),
 	}
 }
 
@@ -216,11 +214,7 @@ func (s *tokens) listing(q token.Query) (query string, args []any) {
 	return `SELECT ` + tokenColumns + ` FROM tokens` + l.text(q.Limit), l.args
 }
 
-// DeleteExpired forgets first that an expired token was imported: after the deletion nothing would tell it from one that was ended.
 func (s *tokens) DeleteExpired(ctx context.Context, now int64, limit int) (int, error) {
-	if _, err := s.forgetExpired.ExecContext(ctx, now, max(limit, 0)); err != nil {
-		return 0, fmt.Errorf("forget expired tokens that were imported: %w", err)
-	}
 	n, err := affected(s.deleteExpired.ExecContext(ctx, now, max(limit, 0)))
 	if err != nil {
 		return 0, fmt.Errorf("delete expired tokens: %w", err)

@@ -1,7 +1,6 @@
 -- +goose Up
 
--- The tokens that were imported, also those that have ended here since, which no import brings back. One that has expired here may come
--- back with a later end.
+-- The tokens that were imported, also those that have ended or expired here since, which no import brings back.
 CREATE TABLE imported_tokens (
 	id BYTEA NOT NULL PRIMARY KEY CHECK (length(id) = 32)
 );
