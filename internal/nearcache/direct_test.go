@@ -225,7 +225,7 @@ func TestHeartbeatsOfManyNodesAreGathered(t *testing.T) {
 		alone, together := len(c.net.said("B")), len(c.net.said("G"))
 		time.Sleep(20 * time.Second)
 		alone, together = len(c.net.said("B"))-alone, len(c.net.said("G"))-together
-		if alone > 40 || together < 70 || together > 90 { // 80 of the first node, and each 10 seconds one of the others
+		if alone > 40 || together < 40 || together > 90 { // 80 of the first node, fewer if others came just after them, and each 10 seconds one of the others
 			t.Errorf("%d heartbeats on the feed, %d messages with several", alone, together)
 		}
 		id := c.signIn("ann", 1)

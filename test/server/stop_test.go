@@ -2,11 +2,13 @@ package server_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -88,7 +90,8 @@ func (h *halfSent) finish() (int, error) {
 	return response.StatusCode, err
 }
 
-// load is clients that call /api/me as fast as they can, until the connection is refused.
+// load is clients that call /api/me as fast as they can, until the server takes no connection. One that waits to be accepted when the server
+// stops listening is reset.
 type load struct {
 	group   sync.WaitGroup
 	answers atomic.Int64
@@ -97,13 +100,22 @@ type load struct {
 }
 
 func (s *server) load(ticket string) *load {
-	l := &load{}
+	t, l := s.t, &load{}
 	for range 50 {
 		v := s.holding(ticket)
 		l.group.Go(func() {
+			used := false
+			traced := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{
+				GotConn: func(c httptrace.GotConnInfo) { used = c.Reused },
+			})
 			for {
-				_, err := v.me()
-				if refused(err) {
+				r, err := http.NewRequestWithContext(traced, "GET", s.base+"/api/me", nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, err = v.do(r)
+				if refused(err) || !used && errors.Is(err, syscall.ECONNRESET) {
 					return
 				}
 				l.answers.Add(1)
