@@ -12,7 +12,6 @@ import (
 	"github.com/cloakroom-auth/cloakroom/account"
 	"github.com/cloakroom-auth/cloakroom/internal/letters"
 	"github.com/cloakroom-auth/cloakroom/internal/outbox"
-	"github.com/cloakroom-auth/cloakroom/internal/texts"
 	"github.com/cloakroom-auth/cloakroom/mail"
 )
 
@@ -28,15 +27,6 @@ type postbox struct {
 
 	blocked chan struct{} // not nil: Send waits until it is closed
 }
-
-// catalogue has the built-in texts.
-var catalogue = sync.OnceValue(func() *texts.Catalogue {
-	c, err := texts.Load("")
-	if err != nil {
-		panic(err)
-	}
-	return c
-})
 
 func newPostbox() *postbox { return &postbox{arrived: make(chan struct{})} }
 
