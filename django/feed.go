@@ -20,7 +20,7 @@ import (
 // package nearcache understands, on the channel that package postgres uses in [Schema]. PostgreSQL delivers a notice after
 // the commit, so a node that then drops its cached entry and reads again reads the new state.
 //
-// The notices come from a node called "django", which never beats, so no other node waits for it. After too many changes in
+// The notices come from a node called "django", which sends no heartbeat, so no other node waits for it. After too many changes in
 // one transaction, the triggers send a message that no node can parse, and every node then drops its whole cache. An error in
 // the trigger function never fails Django's statement.
 //
@@ -282,10 +282,10 @@ func dropEmptySchema(ctx context.Context, t *sql.Tx) error {
 	return nil
 }
 
-// listenTime is several times the interval in which a node that answers from memory sends its beat.
+// listenTime is several times the interval in which a node that answers from memory sends its heartbeat.
 const listenTime = 1500 * time.Millisecond
 
-// hasListener reports whether any node beats on the feed.
+// hasListener reports whether any node sends heartbeats on the feed.
 func (db *DB) hasListener(ctx context.Context) (bool, error) {
 	d, err := dialPostgres(db.config.Database)
 	if err != nil {

@@ -43,7 +43,7 @@ export default defineConfig({
     sidebar: [
       section("Get started", ["start/go", "start/front-end", "start/django", "start/operator", "start/administrator"]),
       section("Guides", ["providers", "second-factors", "mail", "look", "gallery", "gateway", "go", "your-data", "personal-data", "webhooks", "django", "moving"]),
-      section("Reference", ["commands", "http-api", "client", "client-types", "compatibility", "revocation", "glossary"]),
+      section("Reference", ["commands", "http-api", "client", "client-types", "compatibility", "revocation"]),
       { text: "HTTP reference", items: [{ text: "All routes", link: "/http/" }, ...[...tags, "schemas"].map((tag) => ({ text: tag, link: `/http/${tag}` }))] },
       section("Operations", ["install", "deploy", "architecture", "benchmarks"]),
       section("Security", ["threat-model", "device-bound-sessions", "reporting"]),
