@@ -3,9 +3,10 @@
 #
 # A guess: RFC 6265, section 5.1.1, reads dates so generously that all of these end the cookie: a day of one digit, a year of two, dashes, UTC for GMT.
 # Behaviour: the RFC's own form and dashes with a year of four digits do so in all of them. "01-Jan-70", which many still write, is 2070 for curl,
-# requests, LWP and Mojolicious, so the cookie isn't ended but lasts for decades, empty. Go's jar doesn't know a day of one digit, a year of two or the form of C's
-# asctime (nor requests and Mojolicious the last), and keeps the cookie, empty. aiohttp passes over the whole line with UTC, +0000 and asctime, and keeps the old value, so the person
-# stays signed in as far as the client knows. tough-cookie and Java's CookieManager end all of them. Max-Age=0 beside the date spares all this.
+# requests, LWP and Mojolicious, so the cookie isn't ended but lasts for decades, empty. Go's jar doesn't know a day of one digit, a year of two or
+# the form of C's asctime (requests and Mojolicious don't know the last), and keeps the cookie, empty. aiohttp passes over the whole line with UTC, +0000
+# and asctime, and keeps the old value, so the person stays signed in as far as the client knows. tough-cookie and Java's CookieManager end all of
+# them. Max-Age=0 beside the date spares all this.
 #
 # Seen with curl 7.88.1, requests 2.28.1, aiohttp 3.8.4, LWP's HTTP::Cookies 6.10 and Mojolicious 9.31 from Debian 12, with its
 # Python 3.11; tough-cookie 6.1.0 on Node 20; Go 1.26; OpenJDK 17.
