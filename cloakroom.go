@@ -514,8 +514,8 @@ func (s *Server) Handler(next http.Handler) http.Handler {
 }
 
 // Run does the background work until ctx ends, and then returns nil. Without it no mail is sent, no webhook is called, no event reaches
-// OnEvent, event streams tell nothing, events of the audit log wait in memory until Close, and nothing that has expired is deleted; checks
-// of sessions are right all the same. A second Run at the same time is an error.
+// OnEvent, event streams tell nothing, the latest 10,000 events of the audit log wait in memory until
+// Close, and nothing that has expired is deleted; checks of sessions are right all the same. A second Run at the same time is an error.
 func (s *Server) Run(ctx context.Context) error {
 	if !s.running.CompareAndSwap(false, true) {
 		return errors.New("the server's Run is running already: call it once")

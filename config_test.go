@@ -109,7 +109,10 @@ func TestOwnHandlersAndTheAppGoTogether(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(app, "index.html"), []byte("the app"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := cloakroomtest.New(t, cloakroom.Config{App: app, Rules: []string{"signed-in /orders"}})
+	var log lines
+	s := cloakroomtest.New(t, cloakroom.Config{
+		App: app, Rules: []string{"signed-in /orders"}, AccessLog: true, Log: slog.New(slog.NewJSONHandler(&log, nil)),
+	})
 	mux := http.NewServeMux()
 	mux.Handle("/api/orders", auth.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, _ := auth.FromContext(r.Context())
@@ -148,7 +151,29 @@ func TestOwnHandlersAndTheAppGoTogether(t *testing.T) {
 		if got := fmt.Sprint(answer.StatusCode, " ", string(body)); !strings.HasPrefix(got, c.want) {
 			t.Errorf("%s %s: %s; want %s", c.method, c.path, got, c.want)
 		}
+		id, began := answer.Header.Get("X-Request-Id"), time.Now()
+		for log.ofRequest(id) == 0 && time.Since(began) < time.Minute { // the line comes after the answer
+			time.Sleep(time.Millisecond)
+		}
+		if n := log.ofRequest(id); n != 1 {
+			t.Errorf("%s %s is logged %d times", c.method, c.path, n)
+		}
 	}
+	if n := log.ofRequest(""); n != 9 { // and ada's sign-in
+		t.Errorf("9 requests are logged %d times", n)
+	}
+}
+
+// ofRequest returns how many lines about answered requests have this ID; "": any.
+func (l *lines) ofRequest(id string) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, line := range l.all {
+		if line["msg"] == "request" && (id == "" || line["request_id"] == id) {
+			n++
+		}
+	}
+	return n
 }
 
 // TestARegistryIsFreeAfterCloseAndAfterAnError, so that a program can try again while its database is down.

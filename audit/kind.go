@@ -114,4 +114,4 @@ var SysKinds = struct{ Startup, Shutdown, Restored, Crash Kind }{
 }
 
 // leftOut says how many events were not kept. It has no line in the text log, which has those events.
-var leftOut = Kind{name: "audit_events_left_out", outcome: Failure}
+var leftOut = newKind("audit_events_left_out", slog.LevelInfo, Failure)

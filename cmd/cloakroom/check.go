@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/cloakroom-auth/cloakroom"
 	"github.com/cloakroom-auth/cloakroom/account"
@@ -284,11 +286,11 @@ func unknownVariables(environ []string) (unknown []string) {
 	return unknown
 }
 
-// setByKubernetes reports whether Kubernetes sets the variable, for a service of our name.
-func setByKubernetes(name string) bool {
-	rest := strings.TrimPrefix(name, variablePrefix)
-	return rest == "PORT" || strings.HasPrefix(rest, "PORT_") || strings.HasPrefix(rest, "SERVICE_")
-}
+// ofService matches the variables that Kubernetes sets for a service of our name, or of one that begins with it.
+var ofService = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`_(SERVICE_(HOST|PORT)(_.*)?|PORT(_\d+_.*)?)$`) })
+
+// setByKubernetes reports whether Kubernetes sets the variable.
+func setByKubernetes(name string) bool { return ofService().MatchString(name) }
 
 func (a *app) printIssues(issues []issue) {
 	if len(issues) == 0 {

@@ -132,5 +132,5 @@ func quoted(words []string) string {
 func daysOf(text string) (days int, ok bool) {
 	number, ok := strings.CutSuffix(text, "d")
 	days, err := strconv.Atoi(number)
-	return days, ok && err == nil && days > 0 && days <= 36_525
+	return days, ok && err == nil && days > 0 && days <= 36_500
 }

@@ -170,11 +170,16 @@ func (a *API) authz(next http.Handler) http.Handler {
 }
 
 // outermost puts the record of the request into the context, turns a panic into a response, and sets the headers of every
-// response.
-func (a *API) outermost(next http.Handler) http.Handler {
-	next = a.Auth.Handler(next)
+// response. A handler that a program has put below another one of the same server finds all that done.
+func (a *API) outermost(inner http.Handler) http.Handler {
+	next := a.Auth.Handler(inner)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if outer := reqinfo.Of(r.Context()); outer != nil && outer.Server == any(a) {
+			inner.ServeHTTP(w, r)
+			return
+		}
 		record := reqinfo.New(r.Context(), a.Client.Addr(r), agent(r))
+		record.Server = a
 		record.NoteTrace(r.Header)
 		r = r.WithContext(record)
 		if a.Answered != nil {

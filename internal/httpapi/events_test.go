@@ -389,6 +389,7 @@ func TestAStreamDoesNotExtendItsSession(t *testing.T) {
 			t.Fatalf("got %d %s", r.StatusCode, r.body)
 		}
 	}
+	s.usesWritten()
 	if after := s.records(u.ID)[0]; after.Seen != before.Seen || after.Expires != before.Expires {
 		t.Errorf("the stream counts as a use: seen %d and expires %d, before %d and %d", after.Seen, after.Expires, before.Seen, before.Expires)
 	}

@@ -111,7 +111,11 @@ func TestNoLateWriteRevivesAnEndedSession(t *testing.T) {
 					if row.call != "Touch" {
 						t.Fatalf("the request didn't call %s: got %d %s", row.call, r.StatusCode, r.body)
 					}
-					<-g.reached // uses are written in batches
+					select { // uses are written in batches
+					case <-g.reached:
+					case <-time.After(patience):
+						t.Fatal("the use was not written")
+					}
 				}
 				if err := finish(s, ticket, s.records(u.ID)[0].PublicID); err != nil {
 					t.Error(err)

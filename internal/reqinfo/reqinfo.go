@@ -15,6 +15,7 @@ import (
 // after that the record is safe for concurrent use.
 type Request struct {
 	context.Context
+	Server  any // which server has made the record
 	Session any // what package session knows of the request
 	Auth    any // what package auth knows of it
 
@@ -47,7 +48,8 @@ func New(ctx context.Context, address netip.Addr, agent string) *Request {
 func Child(ctx context.Context) *Request {
 	q := &Request{Context: ctx}
 	if outer := Of(ctx); outer != nil {
-		q.id, q.address, q.agent, q.trace, q.Session, q.Auth = outer.id, outer.address, outer.agent, outer.trace, outer.Session, outer.Auth
+		q.id, q.address, q.agent, q.trace = outer.id, outer.address, outer.agent, outer.trace
+		q.Server, q.Session, q.Auth = outer.Server, outer.Session, outer.Auth
 	}
 	return q
 }
