@@ -76,7 +76,7 @@ var layers = map[string]layer{
 
 	// Where things are kept.
 	"internal/sqlstore": {
-		own:    []string{"account", "audit", "factor", "federation", "mail", "password", "session", "signin", "throttle", "token", "sealed", "store", "webhook", "internal/hint"},
+		own:    []string{"account", "audit", "factor", "federation", "mail", "password", "session", "signin", "throttle", "token", "sealed", "store", "webhook", "internal/hint", "internal/resilience"},
 		others: []string{"github.com/pressly/goose/v3"},
 	},
 	"internal/nearcache/fence": {own: []string{"internal/feed"}},
@@ -99,7 +99,7 @@ var layers = map[string]layer{
 		others: []string{"github.com/jackc/pgx/v5"},
 	},
 	"django": {
-		own:    []string{"account", "password", "session", "store", "token", "internal/hint", "internal/pg", "internal/removal"},
+		own:    []string{"account", "password", "session", "store", "token", "internal/hint", "internal/pg", "internal/removal", "internal/resilience"},
 		others: []string{"modernc.org/sqlite", "github.com/jackc/pgx/v5", "golang.org/x/text"},
 	},
 	"storetest": {

@@ -5,11 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
-	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/cloakroom-auth/cloakroom/internal/pg"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
 // DB holds the stores on a Django database. It is safe for concurrent use.
@@ -100,7 +99,7 @@ func (db *DB) Ping(ctx context.Context) error {
 }
 
 // transaction runs do in a transaction that can write, and commits if do returns no error. Like a single statement, it is repeated if
-// the database undid it (see undone), so do may run more than once. An error about a constraint of the project's tables is explained (see
+// the database undid it (see [pg.Undone]), so do may run more than once. An error about a constraint of the project's tables is explained (see
 // explained).
 func (db *DB) transaction(ctx context.Context, do func(t *sql.Tx) error) error {
 	return db.explained(ctx, db.attempt(ctx, do))
@@ -108,7 +107,7 @@ func (db *DB) transaction(ctx context.Context, do func(t *sql.Tx) error) error {
 
 // attempt is transaction without the explanation: it returns the database's own errors.
 func (db *DB) attempt(ctx context.Context, do func(t *sql.Tx) error) error {
-	return repeating(ctx, func() error { return db.once(ctx, do) })
+	return resilience.Retry(ctx, pg.Undone, func() error { return db.once(ctx, do) })
 }
 
 func (db *DB) once(ctx context.Context, do func(t *sql.Tx) error) error {
@@ -126,31 +125,6 @@ func (db *DB) once(ctx context.Context, do func(t *sql.Tx) error) error {
 	return nil
 }
 
-// tries is how often something is tried at most.
-const tries = 4
-
-// repeating calls do, and repeats it while the database undoes it.
-func repeating(ctx context.Context, do func() error) error {
-	for try := 1; ; try++ {
-		err := do()
-		if try == tries || !undone(err) {
-			return err
-		}
-		select { // those that waited for each other must not meet again at once
-		case <-time.After(rand.N(time.Duration(try) * 5 * time.Millisecond)):
-		case <-ctx.Done():
-			return err
-		}
-	}
-}
-
-// undone reports whether PostgreSQL has rolled back what may succeed if it is repeated: a serialization failure, or one of two transactions
-// that waited for each other. The other may be Django's, whose order of locks isn't ours.
-func undone(err error) bool {
-	e, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && (e.Code == "40001" || e.Code == "40P01")
-}
-
 // querier is a *sql.DB or a *sql.Tx.
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
@@ -161,7 +135,7 @@ type querier interface {
 // exec runs one statement that writes, and returns the number of rows that it changed. An error about a constraint of the
 // project's tables is explained.
 func (db *DB) exec(ctx context.Context, query string, args ...any) (n int, err error) {
-	err = repeating(ctx, func() error {
+	err = resilience.Retry(ctx, pg.Undone, func() error {
 		n, err = affected(db.write.ExecContext(ctx, query, args...))
 		return err
 	})

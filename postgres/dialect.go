@@ -32,7 +32,7 @@ var dialect = sqlstore.Dialect{
 	Bytes:      func(text string) any { return []byte(text) },
 	Unique:     func(err error) bool { return hasCode(err, "23505") },
 	ForeignKey: foreignKey,
-	Undone:     func(err error) bool { return hasCode(err, "40001", "40P01") || isReadOnly(err) }, // serialization failure, deadlock
+	Undone:     func(err error) bool { return pg.Undone(err) || isReadOnly(err) },
 	Lost:       isLost,
 	JSONArray:  func(item string) string { return "json_agg(" + item + ")" },
 	Position:   func(text, part string) string { return "position(" + part + " in " + text + ")" },

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/cloakroom-auth/cloakroom/audit"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
 type events struct {
@@ -92,7 +93,7 @@ func (s *events) addTogether(ctx context.Context, rows [][]any) (ids []int64, er
 	repeatable := func(err error) bool {
 		return s.dialect.Undone != nil && s.dialect.Undone(err) || s.dialect.Lost != nil && s.dialect.Lost(err)
 	}
-	err = retry(ctx, repeatable, func() error {
+	err = resilience.Retry(ctx, repeatable, func() error {
 		ids, err = collect(func() (*sql.Rows, error) { return s.addAll.QueryContext(ctx, args...) }, scanID)
 		return err
 	})

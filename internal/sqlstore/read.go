@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
 // scanner is a *sql.Row, *sql.Rows, or a row.
@@ -28,7 +30,7 @@ func one[T any](ctx context.Context, d Dialect, q query, scan func(scanner) (T, 
 		value, err = scan(wholeRow(c))
 		return err
 	}
-	err = retry(ctx, d.Lost, func() error { return q.read(ctx, d, read, args...) })
+	err = resilience.Retry(ctx, d.Lost, func() error { return q.read(ctx, d, read, args...) })
 	if errors.Is(err, sql.ErrNoRows) {
 		return value, missing
 	}
@@ -43,7 +45,7 @@ func all[T any](ctx context.Context, d Dialect, query func() (*sql.Rows, error),
 	}
 	defer release()
 	var values []T
-	err = retry(ctx, d.Lost, func() (err error) {
+	err = resilience.Retry(ctx, d.Lost, func() (err error) {
 		values, err = collect(query, scan)
 		return err
 	})

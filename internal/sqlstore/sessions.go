@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/cloakroom-auth/cloakroom/account"
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 	"github.com/cloakroom-auth/cloakroom/session"
 )
 
@@ -179,7 +180,7 @@ func (s *sessions) Remove(ctx context.Context, id session.ID) (removed bool, err
 func (s *sessions) deleteEach(ctx context.Context, ids [][]byte) (all bool, err error) {
 	n := 0
 	// Repeating is right whether or not the statement was done before the connection was lost.
-	err = retry(ctx, s.dialect.Lost, func() (err error) {
+	err = resilience.Retry(ctx, s.dialect.Lost, func() (err error) {
 		if len(ids) == 1 {
 			n, err = affected(s.delete.ExecContext(ctx, ids[0]))
 		} else {
@@ -284,7 +285,7 @@ func (s *sessions) readJoined(ctx context.Context, id session.ID) (*session.Reco
 		b, err = scanBoth(c)
 		return err
 	}
-	err := retry(ctx, s.dialect.Lost, func() error { return s.loadTogether.read(ctx, s.dialect, read, id[:]) })
+	err := resilience.Retry(ctx, s.dialect.Lost, func() error { return s.loadTogether.read(ctx, s.dialect, read, id[:]) })
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, nil, session.ErrNotFound

@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"fmt"
 
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 	"github.com/cloakroom-auth/cloakroom/store"
 )
 
@@ -178,7 +179,7 @@ func (d Dialect) transaction(ctx context.Context, db *sql.DB, do func(t tx) erro
 	retryable := func(err error) bool {
 		return d.Undone != nil && d.Undone(err) || d.Lost != nil && d.Lost(err) && !committing
 	}
-	return retry(ctx, retryable, func() error {
+	return resilience.Retry(ctx, retryable, func() error {
 		committing = false
 		sqlTx, err := db.BeginTx(ctx, nil)
 		if err != nil {

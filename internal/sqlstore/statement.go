@@ -3,6 +3,8 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 )
 
 // statement is a query that is run many times.
@@ -13,7 +15,7 @@ type statement struct {
 }
 
 func (s *statement) ExecContext(ctx context.Context, args ...any) (result sql.Result, err error) {
-	err = retry(ctx, s.undone, func() error {
+	err = resilience.Retry(ctx, s.undone, func() error {
 		result, err = s.db.ExecContext(ctx, s.query, args...)
 		return err
 	})

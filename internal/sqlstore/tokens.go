@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/cloakroom-auth/cloakroom/internal/resilience"
 	"github.com/cloakroom-auth/cloakroom/token"
 )
 
@@ -185,7 +186,7 @@ func (s *tokens) Delete(ctx context.Context, id token.ID) error {
 		return err
 	}
 	// Repeating is right whether or not the statement was done before the connection was lost.
-	if err := retry(ctx, s.dialect.Lost, delete); err != nil {
+	if err := resilience.Retry(ctx, s.dialect.Lost, delete); err != nil {
 		return fmt.Errorf("delete token: %w", err)
 	}
 	return nil

@@ -1,4 +1,4 @@
-package sqlstore
+package resilience
 
 import (
 	"context"
@@ -9,9 +9,9 @@ import (
 // tries is how often something is tried at most, including the first time.
 const tries = 4
 
-// retry calls do, and repeats it while it fails with an error for which retryable returns true, at most 4 times. A nil
+// Retry calls do, and repeats it while it fails with an error for which retryable returns true, at most 4 times. A nil
 // retryable means never.
-func retry(ctx context.Context, retryable func(error) bool, do func() error) error {
+func Retry(ctx context.Context, retryable func(error) bool, do func() error) error {
 	for try := 1; ; try++ {
 		err := do()
 		if err == nil || retryable == nil || try == tries || !retryable(err) || ctx.Err() != nil {
